@@ -1,1 +1,10 @@
-//! See ARCHITECTURE.md.
+//! What the control plane, the edge agent and the command line have in common: names, models, wire messages and
+//! the link between a node and the control plane as a state machine without I/O.
+//!
+//! Knows no other crate of the workspace, reads no clock, draws no random numbers.
+
+pub mod ids;
+pub mod link;
+pub mod model;
+pub mod time;
+pub mod wire;
