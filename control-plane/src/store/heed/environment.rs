@@ -1,0 +1,264 @@
+//! The files: their lock, layout and map size.
+
+use std::fs::{self, File, TryLockError};
+use std::io;
+use std::ops::Bound;
+use std::path::{Path, PathBuf};
+use std::sync::{PoisonError, RwLock, RwLockReadGuard};
+
+use ::heed::types::Bytes as Raw;
+use ::heed::{Database, Env, EnvFlags, EnvOpenOptions, MdbError, RoTxn, RwTxn, WithoutTls};
+use bytes::Bytes;
+
+use super::{Durability, Options};
+use crate::store::apply::Keyspace;
+use crate::store::{Entry, Range, Revision};
+
+/// Largest map, and so largest store, in bytes.
+pub const MAX_MAP_BYTES: usize = if usize::BITS == 64 { 1 << 40 } else { 1 << 29 };
+/// Most reads at one time; each takes a slot of 64 bytes in the lock file.
+const MAX_READS: u32 = 1024;
+const LOCK_FILE: &str = "store.lock";
+/// Holds the entries: key to big-endian revision followed by the value.
+const ENTRIES: &str = "entries";
+/// Holds what is told of the store as a whole.
+const META: &str = "meta";
+const FORMAT_KEY: &[u8] = b"format";
+const REVISION_KEY: &[u8] = b"revision";
+const FORMAT: u64 = 1;
+
+/// Why a store could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    #[error("{} is in use by another process: stop that one, or use another directory", directory.display())]
+    InUse { directory: PathBuf },
+    #[error("the store's directory {} cannot be used", directory.display())]
+    Directory { directory: PathBuf, source: io::Error },
+    #[error("the store in {} has format {found}, this program knows {FORMAT}: use a newer program", directory.display())]
+    Format { directory: PathBuf, found: u64 },
+    #[error("the store's database cannot be opened")]
+    Database(#[from] ::heed::Error),
+    #[error("the store's writer thread could not be started")]
+    Thread(#[source] io::Error),
+}
+
+pub(super) struct Environment {
+    env: Env<WithoutTls>,
+    entries: Database<Raw, Raw>,
+    meta: Database<Raw, Raw>,
+    /// Held shared by every transaction and exclusively while the map is resized, as LMDB demands.
+    map: RwLock<()>,
+    /// Locked as long as it is open, after a crash no longer.
+    _lock: File,
+}
+
+impl Environment {
+    pub(super) fn open(directory: &Path, options: Options) -> Result<Self, OpenError> {
+        let failed = |source| OpenError::Directory { directory: directory.to_owned(), source };
+        fs::create_dir_all(directory).map_err(failed)?;
+        let lock = lock(directory)?;
+        let env = open_env(directory, options)?;
+        let (entries, meta) = open_databases(&env, directory)?;
+        sync_directory(directory).map_err(failed)?;
+        Ok(Self { env, entries, meta, map: RwLock::new(()), _lock: lock })
+    }
+
+    pub(super) fn revision(&self) -> Result<Revision, ::heed::Error> {
+        self.read(|txn| self.revision_in(txn))
+    }
+
+    pub(super) fn get(&self, key: Bytes) -> Result<Option<Entry>, ::heed::Error> {
+        if key.is_empty() {
+            return Ok(None);
+        }
+        self.read(|txn| {
+            let record = self.entries.get(txn, &key)?;
+            record.map(|record| entry(key, record)).transpose()
+        })
+    }
+
+    pub(super) fn range(
+        &self,
+        start: &[u8],
+        end: &[u8],
+        limit: usize,
+        reverse: bool,
+    ) -> Result<Range, ::heed::Error> {
+        self.read(|txn| {
+            let revision = self.revision_in(txn)?;
+            // LMDB knows no empty key, not even to start from.
+            let lower = if start.is_empty() { Bound::Unbounded } else { Bound::Included(start) };
+            let upper = if end.is_empty() { Bound::Unbounded } else { Bound::Excluded(end) };
+            if !end.is_empty() && start >= end {
+                return Ok(Range { entries: Vec::new(), revision, more: false });
+            }
+            let decode = |found: Result<(&[u8], &[u8]), _>| {
+                found.and_then(|(key, record)| entry(Bytes::copy_from_slice(key), record))
+            };
+            if reverse {
+                let found = self.entries.rev_range(txn, &(lower, upper))?;
+                Range::collect(found.map(decode), limit, revision)
+            } else {
+                let found = self.entries.range(txn, &(lower, upper))?;
+                Range::collect(found.map(decode), limit, revision)
+            }
+        })
+    }
+
+    /// Only the writer calls this, one at a time.
+    pub(super) fn write(&self) -> Result<WriteTxn<'_>, ::heed::Error> {
+        let open = self.open_map();
+        Ok(WriteTxn { environment: self, txn: self.env.write_txn()?, _open: open })
+    }
+
+    /// Doubles the map once no transaction is open; the caller has none itself.
+    pub(super) fn grow(&self) -> Result<(), ::heed::Error> {
+        let _alone = self.map.write().unwrap_or_else(PoisonError::into_inner);
+        let size = self.env.info().map_size;
+        if size >= MAX_MAP_BYTES {
+            return Err(::heed::Error::Mdb(MdbError::MapFull));
+        }
+        tracing::info!(from_bytes = size, to_bytes = size * 2, "the store's map grows");
+        // SAFETY: every transaction holds `map` shared, so none is open.
+        unsafe { self.env.resize(size * 2) }
+    }
+
+    fn read<T>(&self, read: impl FnOnce(&RoTxn<'_>) -> Result<T, ::heed::Error>) -> Result<T, ::heed::Error> {
+        let _open = self.open_map();
+        let txn = self.env.read_txn()?;
+        read(&txn)
+    }
+
+    fn open_map(&self) -> RwLockReadGuard<'_, ()> {
+        self.map.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn revision_in(&self, txn: &RoTxn<'_>) -> Result<Revision, ::heed::Error> {
+        Ok(number(self.meta.get(txn, REVISION_KEY)?)?.unwrap_or(0))
+    }
+}
+
+/// One group's changes. Dropped without a commit it leaves no trace.
+pub(super) struct WriteTxn<'e> {
+    environment: &'e Environment,
+    // Before the guard, so that it ends first.
+    txn: RwTxn<'e>,
+    _open: RwLockReadGuard<'e, ()>,
+}
+
+impl WriteTxn<'_> {
+    /// Returns once everything, `revision` included, is as durable as the store's options say.
+    pub(super) fn commit(mut self, revision: Revision) -> Result<(), ::heed::Error> {
+        self.environment.meta.put(&mut self.txn, REVISION_KEY, &revision.to_be_bytes())?;
+        self.txn.commit()
+    }
+}
+
+impl Keyspace for WriteTxn<'_> {
+    type Error = ::heed::Error;
+
+    fn modified(&self, key: &[u8]) -> Result<Option<Revision>, ::heed::Error> {
+        let record = self.environment.entries.get(&self.txn, key)?;
+        record.map(|record| split(record).map(|(revision, _)| revision)).transpose()
+    }
+
+    fn put(&mut self, key: &Bytes, value: &Bytes, revision: Revision) -> Result<(), ::heed::Error> {
+        let mut record = Vec::with_capacity(size_of::<Revision>() + value.len());
+        record.extend_from_slice(&revision.to_be_bytes());
+        record.extend_from_slice(value);
+        self.environment.entries.put(&mut self.txn, key, &record)
+    }
+
+    fn delete(&mut self, key: &[u8]) -> Result<bool, ::heed::Error> {
+        self.environment.entries.delete(&mut self.txn, key)
+    }
+}
+
+fn lock(directory: &Path) -> Result<File, OpenError> {
+    let failed = |source| OpenError::Directory { directory: directory.to_owned(), source };
+    let file = File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(directory.join(LOCK_FILE))
+        .map_err(failed)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(OpenError::InUse { directory: directory.to_owned() }),
+        Err(TryLockError::Error(source)) => Err(failed(source)),
+    }
+}
+
+fn open_env(directory: &Path, options: Options) -> Result<Env<WithoutTls>, ::heed::Error> {
+    const PAGE: usize = 64 * 1024;
+    let map = options.map_bytes.clamp(PAGE, MAX_MAP_BYTES).next_multiple_of(PAGE);
+    // A read may be dropped on another thread than it began on, hence no thread-local slots.
+    let mut open = EnvOpenOptions::new().read_txn_without_tls();
+    open.map_size(map).max_readers(MAX_READS).max_dbs(2);
+    if options.durability == Durability::PageCache {
+        // SAFETY: gives up on power cuts, as the option says.
+        unsafe { open.flags(EnvFlags::NO_SYNC) };
+    }
+    // SAFETY: the lock file keeps other processes from these files, and nothing else maps or truncates them.
+    unsafe { open.open(directory) }
+}
+
+type Databases = (Database<Raw, Raw>, Database<Raw, Raw>);
+
+fn open_databases(env: &Env<WithoutTls>, directory: &Path) -> Result<Databases, OpenError> {
+    let txn = env.read_txn()?;
+    let found = (env.open_database(&txn, Some(ENTRIES))?, env.open_database(&txn, Some(META))?);
+    let (Some(entries), Some(meta)) = found else {
+        drop(txn);
+        return Ok(create_databases(env)?);
+    };
+    let format = number(meta.get(&txn, FORMAT_KEY)?)?.unwrap_or(0);
+    // Makes the handles outlive the transaction that opened them.
+    txn.commit()?;
+    match format {
+        FORMAT => Ok((entries, meta)),
+        found => Err(OpenError::Format { directory: directory.to_owned(), found }),
+    }
+}
+
+fn create_databases(env: &Env<WithoutTls>) -> Result<Databases, ::heed::Error> {
+    let mut txn = env.write_txn()?;
+    let entries = env.create_database(&mut txn, Some(ENTRIES))?;
+    let meta: Database<Raw, Raw> = env.create_database(&mut txn, Some(META))?;
+    meta.put(&mut txn, FORMAT_KEY, &FORMAT.to_be_bytes())?;
+    txn.commit()?;
+    Ok((entries, meta))
+}
+
+/// LMDB syncs what is in its file, but not that there is such a file.
+fn sync_directory(directory: &Path) -> io::Result<()> {
+    File::open(directory)?.sync_all()?;
+    match directory.canonicalize()?.parent() {
+        Some(parent) => File::open(parent)?.sync_all(),
+        None => Ok(()),
+    }
+}
+
+fn entry(key: Bytes, record: &[u8]) -> Result<Entry, ::heed::Error> {
+    let (revision, value) = split(record)?;
+    Ok(Entry { key, value: Bytes::copy_from_slice(value), revision })
+}
+
+fn split(record: &[u8]) -> Result<(Revision, &[u8]), ::heed::Error> {
+    let (revision, value) = record.split_first_chunk().ok_or(::heed::Error::Mdb(MdbError::Corrupted))?;
+    Ok((Revision::from_be_bytes(*revision), value))
+}
+
+fn number(record: Option<&[u8]>) -> Result<Option<u64>, ::heed::Error> {
+    let bytes = |record: &[u8]| record.try_into().map_err(|_| ::heed::Error::Mdb(MdbError::Corrupted));
+    record.map(|record| bytes(record).map(u64::from_be_bytes)).transpose()
+}
+
+#[cfg(test)]
+impl Environment {
+    pub(super) fn overwrite_format(&self, format: u64) {
+        let mut txn = self.env.write_txn().unwrap();
+        self.meta.put(&mut txn, FORMAT_KEY, &format.to_be_bytes()).unwrap();
+        txn.commit().unwrap();
+    }
+}

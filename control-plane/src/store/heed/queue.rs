@@ -1,0 +1,141 @@
+use std::collections::VecDeque;
+use std::sync::{Condvar, Mutex, MutexGuard};
+
+use tokio::sync::oneshot;
+
+use crate::store::{Revision, Txn, TxnError};
+
+/// Most transactions that may wait for the disk; more are refused as [`TxnError::Overloaded`].
+pub const MAX_WAITING_TXNS: usize = 16_384;
+/// Most bytes of keys and values that may wait for the disk.
+pub const MAX_WAITING_BYTES: usize = 32 * 1024 * 1024;
+/// Most transactions of one group. Past this a larger group is hardly faster, and every member waits for all.
+const MAX_GROUP_TXNS: usize = 1024;
+/// Most bytes of one group: bounds the dirty pages LMDB holds in memory.
+const MAX_GROUP_BYTES: usize = 4 * 1024 * 1024;
+
+pub(super) struct Waiting {
+    pub(super) txn: Txn,
+    pub(super) reply: oneshot::Sender<Result<Revision, TxnError>>,
+}
+
+/// What callers have submitted and the writer has not taken, in order.
+#[derive(Default)]
+pub(super) struct Queue {
+    state: Mutex<State>,
+    arrived: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    waiting: VecDeque<Waiting>,
+    bytes: usize,
+    closed: bool,
+}
+
+impl Queue {
+    pub(super) fn push(&self, waiting: Waiting) -> Result<(), TxnError> {
+        let mut state = self.state();
+        if state.closed {
+            return Err(TxnError::Closed);
+        }
+        let bytes = waiting.txn.bytes();
+        if state.waiting.len() >= MAX_WAITING_TXNS || state.bytes + bytes > MAX_WAITING_BYTES {
+            return Err(TxnError::Overloaded { waiting: state.waiting.len() });
+        }
+        state.bytes += bytes;
+        state.waiting.push_back(waiting);
+        drop(state);
+        self.arrived.notify_one();
+        Ok(())
+    }
+
+    /// Takes no more transactions; those that wait are still handed out.
+    pub(super) fn close(&self) {
+        self.state().closed = true;
+        self.arrived.notify_one();
+    }
+
+    /// Blocks until something waits and takes what fits one group; `None` once closed and empty.
+    pub(super) fn take_group(&self) -> Option<Vec<Waiting>> {
+        let mut state = self.state();
+        while state.waiting.is_empty() {
+            if state.closed {
+                return None;
+            }
+            state = self.arrived.wait(state).expect(UNPOISONED);
+        }
+        Some(state.take_group())
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect(UNPOISONED)
+    }
+}
+
+impl State {
+    fn take_group(&mut self) -> Vec<Waiting> {
+        let mut group = Vec::new();
+        let mut room = MAX_GROUP_BYTES;
+        while group.len() < MAX_GROUP_TXNS
+            && let Some(next) = self.waiting.front()
+            && let Some(left) = room.checked_sub(next.txn.bytes())
+            && let Some(next) = self.waiting.pop_front()
+        {
+            self.bytes -= room - left;
+            room = left;
+            group.push(next);
+        }
+        group
+    }
+}
+
+const UNPOISONED: &str = "nothing panics while holding the queue";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn waiting(value: usize) -> Waiting {
+        Waiting { txn: Txn::new().put("k", vec![0; value]), reply: oneshot::channel().0 }
+    }
+
+    #[test]
+    fn a_group_is_bounded_in_count_and_bytes() {
+        let queue = Queue::default();
+        for _ in 0..MAX_GROUP_TXNS + 1 {
+            queue.push(waiting(1)).unwrap();
+        }
+        assert_eq!(queue.take_group().unwrap().len(), MAX_GROUP_TXNS);
+        assert_eq!(queue.take_group().unwrap().len(), 1);
+        for _ in 0..9 {
+            queue.push(waiting(MAX_GROUP_BYTES / 9)).unwrap();
+        }
+        assert_eq!(queue.take_group().unwrap().len(), 8, "the keys push the ninth over");
+    }
+
+    #[test]
+    fn too_much_waiting_is_refused_and_room_comes_back() {
+        let queue = Queue::default();
+        for _ in 0..MAX_WAITING_TXNS {
+            queue.push(waiting(0)).unwrap();
+        }
+        assert!(matches!(queue.push(waiting(0)), Err(TxnError::Overloaded { waiting: MAX_WAITING_TXNS })));
+        queue.take_group().unwrap();
+        queue.push(waiting(0)).unwrap();
+
+        let queue = Queue::default();
+        queue.push(waiting(MAX_WAITING_BYTES - 1)).unwrap();
+        assert!(matches!(queue.push(waiting(0)), Err(TxnError::Overloaded { waiting: 1 })));
+    }
+
+    #[test]
+    fn a_closed_queue_hands_out_what_it_holds_then_ends() {
+        let queue = Queue::default();
+        queue.push(waiting(1)).unwrap();
+        queue.close();
+        assert!(matches!(queue.push(waiting(1)), Err(TxnError::Closed)));
+        assert_eq!(queue.take_group().unwrap().len(), 1);
+        assert!(queue.take_group().is_none());
+    }
+}

@@ -1,0 +1,108 @@
+use tempfile::TempDir;
+
+use super::*;
+use crate::store::suite::{self, block_on};
+
+suite::run_on!(|| {
+    let directory = TempDir::new().unwrap();
+    (Arc::new(open(&directory)), directory)
+});
+
+fn open(directory: &TempDir) -> HeedStore {
+    HeedStore::open(directory.path(), Options::default()).unwrap()
+}
+
+fn put(key: &str, value: impl Into<Bytes>) -> Txn {
+    Txn::new().put(key.to_owned(), value)
+}
+
+#[test]
+fn entries_and_the_revision_survive_reopening_and_the_log_starts_after_them() {
+    let directory = TempDir::new().unwrap();
+    let store = open(&directory);
+    block_on(async {
+        store.txn(put("a", "1")).await.unwrap();
+        store.txn(put("b", "2")).await.unwrap();
+    });
+    drop(store);
+    let store = open(&directory);
+    block_on(async {
+        assert_eq!(store.get("a".into()).await.unwrap().unwrap().revision, 1);
+        assert_eq!(store.watch(2).err(), Some(Compacted { floor: 3 }));
+        let mut watch = store.watch(3).unwrap();
+        assert_eq!(store.txn(put("c", "3")).await.unwrap(), 3);
+        assert_eq!(watch.next().await.unwrap().revision, 3);
+    });
+}
+
+#[test]
+fn what_is_queued_when_the_store_closes_is_committed() {
+    let directory = TempDir::new().unwrap();
+    let store = open(&directory);
+    let pending: Vec<_> = (0..500).map(|n| store.txn(put(&format!("k{n}"), "x"))).collect();
+    drop(store);
+    block_on(async {
+        for acknowledged in pending {
+            acknowledged.await.unwrap();
+        }
+        let found = open(&directory).range("".into(), "".into(), 1000, false).await.unwrap();
+        assert_eq!((found.entries.len(), found.revision), (500, 500));
+    });
+}
+
+#[test]
+fn a_full_map_grows_while_readers_read() {
+    let directory = TempDir::new().unwrap();
+    let small = Options { map_bytes: 256 * 1024, ..Options::default() };
+    let store = HeedStore::open(directory.path(), small).unwrap();
+    let big = Bytes::from(vec![7; 100_000]);
+    thread::scope(|scope| {
+        let writes = scope.spawn(|| {
+            let pending: Vec<_> =
+                (0..100).map(|n| store.txn(put(&format!("k{n:03}"), big.clone()))).collect();
+            block_on(async { drop(futures_util::future::try_join_all(pending).await.unwrap()) });
+        });
+        let mut reverse = false;
+        while !writes.is_finished() {
+            reverse = !reverse;
+            block_on(async {
+                let range = store.range("".into(), "".into(), 200, reverse).await.unwrap();
+                assert_eq!(range.entries.len() as u64, range.revision);
+                assert!(range.entries.iter().all(|entry| entry.value == big));
+            });
+        }
+    });
+    block_on(async {
+        let found = store.range("".into(), "".into(), 200, false).await.unwrap();
+        assert_eq!((found.entries.len(), found.revision), (100, 100));
+    });
+    drop(store);
+    let store = HeedStore::open(directory.path(), small).unwrap();
+    block_on(async { assert_eq!(store.get("k099".into()).await.unwrap().unwrap().value, big) });
+}
+
+#[test]
+fn a_directory_in_use_is_refused() {
+    let directory = TempDir::new().unwrap();
+    let store = open(&directory);
+    let refused = HeedStore::open(directory.path(), Options::default());
+    assert!(matches!(refused, Err(OpenError::InUse { directory: named }) if named == directory.path()));
+    drop(store);
+    open(&directory);
+}
+
+#[test]
+fn a_newer_format_is_refused() {
+    let directory = TempDir::new().unwrap();
+    drop(open(&directory));
+    Environment::open(directory.path(), Options::default()).unwrap().overwrite_format(2);
+    let refused = HeedStore::open(directory.path(), Options::default());
+    assert!(matches!(refused, Err(OpenError::Format { found: 2, .. })));
+}
+
+#[test]
+fn a_path_that_is_no_directory_is_named() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let refused = HeedStore::open(file.path(), Options::default());
+    assert!(matches!(refused, Err(OpenError::Directory { directory, .. }) if directory == file.path()));
+}
