@@ -19,6 +19,10 @@ pub const MAX_MAP_BYTES: usize = if usize::BITS == 64 { 1 << 40 } else { 1 << 29
 /// Most reads at one time; each takes a slot of 64 bytes in the lock file.
 const MAX_READS: u32 = 1024;
 const LOCK_FILE: &str = "store.lock";
+/// LMDB's name for it.
+const DATA_FILE: &str = "data.mdb";
+/// Where a new store is made; whatever is in it is left of an attempt that was interrupted.
+const NEW_DIRECTORY: &str = "new";
 /// Holds the entries: key to big-endian revision followed by the value.
 const ENTRIES: &str = "entries";
 /// Holds what is told of the store as a whole.
@@ -36,6 +40,8 @@ pub enum OpenError {
     Directory { directory: PathBuf, source: io::Error },
     #[error("the store in {} has format {found}, this program knows {FORMAT}: use a newer program", directory.display())]
     Format { directory: PathBuf, found: u64 },
+    #[error("{} holds another program's LMDB database: use another directory", directory.display())]
+    Foreign { directory: PathBuf },
     #[error("the store's database cannot be opened")]
     Database(#[from] ::heed::Error),
     #[error("the store's writer thread could not be started")]
@@ -57,9 +63,11 @@ impl Environment {
         let failed = |source| OpenError::Directory { directory: directory.to_owned(), source };
         fs::create_dir_all(directory).map_err(failed)?;
         let lock = lock(directory)?;
+        if !directory.join(DATA_FILE).exists() {
+            create(directory)?;
+        }
         let env = open_env(directory, options)?;
         let (entries, meta) = open_databases(&env, directory)?;
-        sync_directory(directory).map_err(failed)?;
         Ok(Self { env, entries, meta, map: RwLock::new(()), _lock: lock })
     }
 
@@ -203,14 +211,50 @@ fn open_env(directory: &Path, options: Options) -> Result<Env<WithoutTls>, ::hee
     unsafe { open.open(directory) }
 }
 
+/// Makes an empty store beside its place and moves it there once it is durable: LMDB cannot open a file whose making was
+/// interrupted, and syncs what is in a file, but not that there is such a file.
+fn create(directory: &Path) -> Result<(), OpenError> {
+    let failed = |source| OpenError::Directory { directory: directory.to_owned(), source };
+    let new = directory.join(NEW_DIRECTORY);
+    if new.exists() {
+        fs::remove_dir_all(&new).map_err(failed)?;
+    }
+    fs::create_dir(&new).map_err(failed)?;
+    let env = open_env(&new, Options::default())?;
+    create_databases(&env)?;
+    env.prepare_for_closing().wait();
+    let place = || {
+        fs::rename(new.join(DATA_FILE), directory.join(DATA_FILE))?;
+        fs::remove_dir_all(&new)?;
+        sync_directory(directory)
+    };
+    place().map_err(failed)
+}
+
+fn create_databases(env: &Env<WithoutTls>) -> Result<(), ::heed::Error> {
+    let mut txn = env.write_txn()?;
+    env.create_database::<Raw, Raw>(&mut txn, Some(ENTRIES))?;
+    let meta = env.create_database::<Raw, Raw>(&mut txn, Some(META))?;
+    meta.put(&mut txn, FORMAT_KEY, &FORMAT.to_be_bytes())?;
+    txn.commit()
+}
+
+/// Makes the directory's entries durable, and its own in its parent.
+fn sync_directory(directory: &Path) -> io::Result<()> {
+    File::open(directory)?.sync_all()?;
+    match directory.canonicalize()?.parent() {
+        Some(parent) => File::open(parent)?.sync_all(),
+        None => Ok(()),
+    }
+}
+
 type Databases = (Database<Raw, Raw>, Database<Raw, Raw>);
 
 fn open_databases(env: &Env<WithoutTls>, directory: &Path) -> Result<Databases, OpenError> {
     let txn = env.read_txn()?;
     let found = (env.open_database(&txn, Some(ENTRIES))?, env.open_database(&txn, Some(META))?);
     let (Some(entries), Some(meta)) = found else {
-        drop(txn);
-        return Ok(create_databases(env)?);
+        return Err(OpenError::Foreign { directory: directory.to_owned() });
     };
     let format = number(meta.get(&txn, FORMAT_KEY)?)?.unwrap_or(0);
     // Makes the handles outlive the transaction that opened them.
@@ -218,24 +262,6 @@ fn open_databases(env: &Env<WithoutTls>, directory: &Path) -> Result<Databases, 
     match format {
         FORMAT => Ok((entries, meta)),
         found => Err(OpenError::Format { directory: directory.to_owned(), found }),
-    }
-}
-
-fn create_databases(env: &Env<WithoutTls>) -> Result<Databases, ::heed::Error> {
-    let mut txn = env.write_txn()?;
-    let entries = env.create_database(&mut txn, Some(ENTRIES))?;
-    let meta: Database<Raw, Raw> = env.create_database(&mut txn, Some(META))?;
-    meta.put(&mut txn, FORMAT_KEY, &FORMAT.to_be_bytes())?;
-    txn.commit()?;
-    Ok((entries, meta))
-}
-
-/// LMDB syncs what is in its file, but not that there is such a file.
-fn sync_directory(directory: &Path) -> io::Result<()> {
-    File::open(directory)?.sync_all()?;
-    match directory.canonicalize()?.parent() {
-        Some(parent) => File::open(parent)?.sync_all(),
-        None => Ok(()),
     }
 }
 

@@ -101,6 +101,25 @@ fn a_newer_format_is_refused() {
 }
 
 #[test]
+fn an_interrupted_creation_is_begun_again() {
+    let directory = TempDir::new().unwrap();
+    std::fs::create_dir(directory.path().join("new")).unwrap();
+    std::fs::write(directory.path().join("new/data.mdb"), [0; 5000]).unwrap();
+    block_on(async { assert_eq!(open(&directory).txn(put("a", "1")).await.unwrap(), 1) });
+    assert!(!directory.path().join("new").exists());
+}
+
+#[test]
+fn a_foreign_database_is_left_alone() {
+    let directory = TempDir::new().unwrap();
+    // SAFETY: nothing else opens it.
+    let foreign = unsafe { ::heed::EnvOpenOptions::new().open(directory.path()).unwrap() };
+    foreign.prepare_for_closing().wait();
+    let refused = HeedStore::open(directory.path(), Options::default());
+    assert!(matches!(refused, Err(OpenError::Foreign { .. })));
+}
+
+#[test]
 fn a_path_that_is_no_directory_is_named() {
     let file = tempfile::NamedTempFile::new().unwrap();
     let refused = HeedStore::open(file.path(), Options::default());
