@@ -1,1 +1,53 @@
-fn main() {}
+//! The project's own commands, run as `cargo xtask <command>`. One file per command; see CONTRIBUTING.md.
+
+mod bench;
+mod dist;
+mod elf;
+mod setup;
+mod shell;
+mod toolchain;
+mod verify;
+mod wasm;
+mod workspace;
+
+use std::process::ExitCode;
+
+use anyhow::{Result, bail};
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match dispatch(&arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("\nxtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn dispatch(arguments: &[String]) -> Result<()> {
+    let (command, rest) =
+        arguments.split_first().map_or(("help", arguments), |(first, rest)| (first.as_str(), rest));
+    match command {
+        "setup" => setup::run(rest),
+        "test" => verify::run(rest),
+        "bench" => bench::run(rest),
+        "wasm" => wasm::run(rest),
+        "dist" => dist::run(rest),
+        "help" | "--help" | "-h" => {
+            print!("{USAGE}");
+            Ok(())
+        }
+        unknown => bail!("unknown command `{unknown}`\n\n{USAGE}"),
+    }
+}
+
+const USAGE: &str = "\
+cargo xtask COMMAND
+
+  setup [GROUP …]    install the system packages that the other commands need; says which
+  test               everything CI runs: formatting, lints, tests
+  bench [NAME …]     the measurements of docs/benchmarks.md
+  wasm               build the example module examples/host-logs/host-logs.wasm
+  dist --target T …  build the agent as one static binary per target, into dist/
+";
