@@ -1,4 +1,5 @@
 //! See ARCHITECTURE.md.
 
 pub mod blobs;
+pub mod scheduler;
 pub mod store;

@@ -1,0 +1,129 @@
+//! What the scheduler proposes.
+
+use std::collections::BTreeMap;
+
+use bacalhau_protocol::ids::{ExecutionId, NodeId};
+use bacalhau_protocol::model::{DesiredState, Job, JobState, Resources};
+use bacalhau_protocol::time::Timestamp;
+
+/// Changes to one job and its executions. Leaves no choice for later: applying it whole or in chunks, once or twice,
+/// gives the same state.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Plan {
+    /// Store revision of the snapshot it was made from.
+    pub snapshot_revision: u64,
+    /// Revision of the job it decides for; the plan is void when the job has moved on.
+    pub job_revision: u64,
+    /// Executions to create, in order. Each stands alone: one that no longer fits is left out and the job evaluated
+    /// again.
+    pub place: Vec<Placement>,
+    /// Executions whose desired state becomes Stopped; to be applied before `place`.
+    pub stop: Vec<StopChange>,
+    /// New state of the job, if it changes.
+    pub job: Option<JobChange>,
+    /// Value of [`Job::targets_fixed`].
+    pub targets_fixed: bool,
+    /// Value of [`Job::wake_at`].
+    pub wake_at: Option<Timestamp>,
+    /// For the history, in order; they happen now.
+    pub events: Vec<PlannedEvent>,
+    /// What was considered, and why nothing was placed.
+    pub explanation: Explanation,
+}
+
+impl Plan {
+    /// Nothing has to be written for `job`.
+    pub fn is_empty(&self, job: &Job) -> bool {
+        self.place.is_empty()
+            && self.stop.is_empty()
+            && self.job.is_none()
+            && self.targets_fixed == job.targets_fixed
+            && self.wake_at == job.wake_at
+    }
+}
+
+/// An execution to create.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Placement {
+    /// Derived from job, version, node, partition and attempt.
+    pub execution_id: ExecutionId,
+    /// Where.
+    pub node_id: NodeId,
+    /// Partition; 0 for ops and daemon jobs.
+    pub partition: u32,
+    /// Attempt on this node and partition, from 0.
+    pub attempt: u32,
+    /// What is set aside for it.
+    pub resources: Resources,
+    /// Running; or Stopped for an ops target that could not be reached: recorded, and never sent.
+    pub desired: DesiredState,
+    /// Why it is wanted so; empty for Running.
+    pub message: String,
+}
+
+/// An execution that is no longer wanted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StopChange {
+    /// Which.
+    pub execution_id: ExecutionId,
+    /// Becomes [`bacalhau_protocol::model::Execution::desired_message`].
+    pub message: String,
+    /// Given up because its node is silent or gone; a result that comes late is still taken in.
+    pub lost: bool,
+}
+
+/// New state of a job.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JobChange {
+    /// Where it stands.
+    pub state: JobState,
+    /// Why.
+    pub message: String,
+    /// The same for machines.
+    pub details: BTreeMap<String, String>,
+}
+
+/// What an event is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EventLevel {
+    /// The job.
+    Job,
+    /// One of its executions.
+    Execution(ExecutionId),
+}
+
+/// An entry of the history without its time and number.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlannedEvent {
+    /// What it is about.
+    pub level: EventLevel,
+    /// One of [`bacalhau_protocol::model::topic`].
+    pub topic: &'static str,
+    /// A sentence for people.
+    pub message: String,
+    /// Machine-readable; keys of semantics.md 0.4.
+    pub details: BTreeMap<String, String>,
+}
+
+/// Which nodes were looked at. Counts are complete only when something could not be placed, since otherwise the search
+/// ends early.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Explanation {
+    /// Executions that were wanted.
+    pub requested: usize,
+    /// Nodes that might have been chosen.
+    pub available: usize,
+    /// Those that passed every check.
+    pub suitable: usize,
+    /// Why the others did not, by reason.
+    pub rejections: BTreeMap<String, Rejection>,
+}
+
+/// Nodes that were found unsuitable for one reason.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rejection {
+    /// How many.
+    pub nodes: usize,
+    /// One of them.
+    pub example: NodeId,
+}
