@@ -14,4 +14,4 @@ pub use frame::{Decoder, Frame, FrameError, HEADER_BYTES, MAX_FRAME_BYTES, OPTIO
 pub use message::{
     FromNode, Hello, Known, MAX_KNOWN, Refusal, RefusalCode, ToNode, Welcome, Wish, Work, fingerprint,
 };
-pub use version::{ALPN, Version, VersionMismatch, VersionRange};
+pub use version::{ALPN, SERVER_NAME, Version, VersionMismatch, VersionRange, close};

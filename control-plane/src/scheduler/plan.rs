@@ -23,7 +23,7 @@ pub struct Plan {
     pub job: Option<JobChange>,
     /// Value of [`Job::targets_fixed`].
     pub targets_fixed: bool,
-    /// Value of [`Job::wake_at`].
+    /// When to look at the job again although nothing happened; kept in memory, since a restart looks at everything.
     pub wake_at: Option<Timestamp>,
     /// For the history, in order; they happen now.
     pub events: Vec<PlannedEvent>,
@@ -38,7 +38,7 @@ impl Plan {
             && self.stop.is_empty()
             && self.job.is_none()
             && self.targets_fixed == job.targets_fixed
-            && self.wake_at == job.wake_at
+            && self.events.is_empty()
     }
 }
 

@@ -181,9 +181,10 @@ impl Execution {
         self.observed.is_terminal() || self.desired == DesiredState::Stopped
     }
 
-    /// Something may still run on the node: it was not seen to end, wanted or not.
+    /// Something may still run on the node: it was wanted once and was not seen to end.
     pub fn may_be_running(&self) -> bool {
-        !self.observed.is_terminal()
+        let never_wanted = self.desired == DesiredState::Stopped && self.generation <= 1;
+        !self.observed.is_terminal() && !never_wanted
     }
 
     /// Occupies its node and partition: it is wanted and was not seen to end.

@@ -116,8 +116,8 @@ pub struct Job {
     pub version_created: Timestamp,
     /// Last write.
     pub modified: Timestamp,
-    /// When to look at the job again although nothing happened.
-    pub wake_at: Option<Timestamp>,
+    /// When it ended; `None` while it is in progress.
+    pub ended: Option<Timestamp>,
     /// Ops: every target of this version has its execution; later nodes are not added.
     pub targets_fixed: bool,
 }

@@ -5,6 +5,25 @@ use serde::{Deserialize, Serialize};
 /// Names the protocol in the TLS handshake. The number is that of the framing, which outlives message versions.
 pub const ALPN: &[u8] = b"bacalhau-edge/1";
 
+/// The name in the control plane's certificate; nodes ask for it whatever address they dial.
+pub const SERVER_NAME: &str = "control-plane.bacalhau.internal";
+
+/// Codes with which a connection is closed.
+pub mod close {
+    /// Nothing is wrong.
+    pub const NORMAL: u32 = 0;
+    /// The node is no longer a member.
+    pub const REVOKED: u32 = 1;
+    /// The node was not let in.
+    pub const REFUSED: u32 = 2;
+    /// The peer broke the protocol.
+    pub const PROTOCOL: u32 = 3;
+    /// The same node opened a newer connection.
+    pub const SUPERSEDED: u32 = 4;
+    /// This side could not go on; try again.
+    pub const TROUBLE: u32 = 5;
+}
+
 /// A message version. Retired numbers stay reserved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Version {
