@@ -1,6 +1,7 @@
 //! The project's own commands, run as `cargo xtask <command>`. One file per command; see CONTRIBUTING.md.
 
 mod bench;
+mod demo;
 mod dist;
 mod elf;
 mod setup;
@@ -31,6 +32,7 @@ fn dispatch(arguments: &[String]) -> Result<()> {
     match command {
         "setup" => setup::run(rest),
         "test" => verify::run(rest),
+        "demo" => demo::run(rest),
         "bench" => bench::run(rest),
         "wasm" => wasm::run(rest),
         "dist" => dist::run(rest),
@@ -47,6 +49,7 @@ cargo xtask COMMAND
 
   setup [GROUP …]    install the system packages that the other commands need; says which
   test               everything CI runs: formatting, lints, tests
+  demo               a control plane and three agents on this machine, an ops job over its logs
   bench [NAME …]     the measurements of docs/benchmarks.md
   wasm               build the example module examples/host-logs/host-logs.wasm
   dist --target T …  build the agent as one static binary per target, into dist/

@@ -230,6 +230,34 @@ mod tests {
     }
 
     #[test]
+    fn no_line_however_mangled_ends_the_scan() {
+        let seeds: [&[u8]; 5] = [
+            "<165>1 2026-11-21T10:49:01.5Z host app 12 ID47 [a b=\"]\"] größer took 1min 2.5s".as_bytes(),
+            b"Nov 21 10:49:01 host sshd[812]: job 1a2b3c4d-0000-4000-8000-000000000001 in 4.5s",
+            b"10.0.0.1 - - [21/Nov/2026:10:49:01 +0000] \"GET / HTTP/1.1\" 503 0",
+            b"{\"level\":50,\"ts\":1795258141.5,\"logger\":\"db\",\"msg\":\"slow\",\"took_ms\":1e3}",
+            b"2026-11-21 10:49:01,123 - app.db - WARNING - deadbeef01 elapsed=2 seconds",
+        ];
+        let options = options();
+        let mut survey = Survey::new(&options);
+        let mut source = Source { unit: "x".into(), modified: time("2026-01-01T00:00:00Z"), last_time: None };
+        let mut random = 0x2545_f491_4f6c_dd1d_u64;
+        for round in 0..20_000 {
+            let mut line = seeds[round % seeds.len()].to_vec();
+            for _ in 0..=round % 4 {
+                random ^= random << 13;
+                random ^= random >> 7;
+                random ^= random << 17;
+                let [at, byte, ..] = random.to_le_bytes();
+                let at = usize::from(at) % line.len();
+                if byte % 3 == 0 { line.truncate(at + 1) } else { line[at] = byte }
+            }
+            survey.add(&line, &mut source);
+        }
+        assert!(survey.lines > 19_000);
+    }
+
+    #[test]
     fn every_level_has_its_name_in_the_table() {
         for level in [Level::Debug, Level::Info, Level::Notice, Level::Warning, Level::Error, Level::Critical]
         {

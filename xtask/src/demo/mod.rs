@@ -1,0 +1,81 @@
+//! `cargo xtask demo`: a control plane and three agents on this machine, from approval to answers.
+//!
+//! The commands it shows are those a person would type. Everything it makes lies in one temporary folder; a shell that
+//! outlives Ctrl-C removes it.
+
+mod cluster;
+mod side_by_side;
+
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+
+use crate::{shell, workspace};
+use cluster::Cluster;
+
+/// Builds the programs and plays the demo in a folder that is gone afterwards.
+pub(crate) fn run(arguments: &[String]) -> Result<()> {
+    match arguments {
+        [] => run_and_clean_up(),
+        [inside, folder] if inside == "--inside" => play(Path::new(folder)),
+        _ => anyhow::bail!("`cargo xtask demo` takes no arguments"),
+    }
+}
+
+/// Ctrl-C reaches the whole process group: the programs end, and the shell, which traps it, gets to the last step.
+fn run_and_clean_up() -> Result<()> {
+    shell::run(workspace::cargo().args([
+        "build",
+        "--locked",
+        "--bin",
+        "bacalhau",
+        "--bin",
+        "bacalhau-agent",
+    ]))?;
+    let folder = std::env::temp_dir().join(format!("bacalhau-demo-{}", std::process::id()));
+    let mut guard = Command::new("sh");
+    guard.args(["-c", r#"trap : INT TERM; "$0" demo --inside "$1"; code=$?; rm -rf "$1"; exit $code"#]);
+    let status = guard.arg(std::env::current_exe()?).arg(&folder).status().context("cannot start `sh`")?;
+    ensure!(status.success(), "the demo ended early ({status})");
+    println!("\nThat was all: every process is stopped and {} is gone.", folder.display());
+    Ok(())
+}
+
+fn play(folder: &Path) -> Result<()> {
+    std::fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
+    say("A control plane that lets no device in without approval, and three devices that ask.");
+    let mut cluster = Cluster::start(folder)?;
+    for name in AGENTS {
+        cluster.start_agent(name)?;
+    }
+    cluster.wait_until("all devices have asked to join", |cluster| {
+        cluster.count_nodes("pending", AGENTS.len())
+    })?;
+    cluster.show(&["node", "list"])?;
+
+    say("Two are let in, one is not.");
+    cluster.show(&["node", "approve", AGENTS[0]])?;
+    cluster.show(&["node", "approve", AGENTS[1]])?;
+    cluster.show(&["node", "reject", AGENTS[2], "-m", "not one of ours"])?;
+    cluster.wait_until("the approved devices are connected", |cluster| cluster.count_nodes("approved", 2))?;
+    cluster.show(&["node", "list"])?;
+
+    say("One job reads this machine's /var/log on every approved device.");
+    let job = cluster.show(&["job", "run", "--id-only", JOB])?;
+    cluster.show(&["job", "executions", &job])?;
+
+    say("What the devices answered.");
+    let answers = cluster.answers(&job)?;
+    ensure!(answers.len() == 2, "two answers were expected, {} came", answers.len());
+    print!("{}", side_by_side::columns(&answers, LINE_WIDTH));
+    Ok(())
+}
+
+fn say(text: &str) {
+    println!("\n── {text}\n");
+}
+
+const AGENTS: [&str; 3] = ["edge-1", "edge-2", "edge-3"];
+const JOB: &str = "examples/host-logs/job.yaml";
+const LINE_WIDTH: usize = 120;
