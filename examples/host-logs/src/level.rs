@@ -70,9 +70,8 @@ impl Level {
     pub(crate) fn mentioned_in(message: &str) -> Option<Self> {
         let mut worst = None;
         let mut negated = false;
-        for word in
-            message.as_bytes().split(|byte| !byte.is_ascii_alphanumeric()).filter(|word| !word.is_empty())
-        {
+        let is_gap = |byte: &u8| !(byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
+        for word in message.as_bytes().split(is_gap).filter(|word| !word.is_empty()) {
             if !negated {
                 worst = worst.max(alarming(word));
             }
