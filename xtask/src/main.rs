@@ -4,6 +4,7 @@ mod bench;
 mod demo;
 mod dist;
 mod elf;
+mod licences;
 mod setup;
 mod shell;
 mod toolchain;

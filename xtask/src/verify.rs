@@ -4,7 +4,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 
-use crate::{shell, wasm, workspace};
+use crate::{licences, shell, wasm, workspace};
 
 /// Runs all steps, quick ones first, and stops at the first that fails.
 pub(crate) fn run(arguments: &[String]) -> Result<()> {
@@ -45,6 +45,11 @@ const STEPS: &[Step] = &[
         name: "The committed WebAssembly module",
         advice: "The error above names the files that changed.",
         run: || wasm::check_freshness().map(|()| Vec::new()),
+    },
+    Step {
+        name: "Licences of dependencies",
+        advice: "Replace the package, or argue for its licence in xtask/src/licences.rs.",
+        run: || licences::check().map(|()| Vec::new()),
     },
     Step {
         name: "Lints",
