@@ -19,7 +19,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     }
     println!("\nAll {} steps passed. The test runners' closing lines:", STEPS.len());
     for line in closing_lines {
-        println!("  {line}");
+        println!("{line}");
     }
     Ok(())
 }
