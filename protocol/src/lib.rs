@@ -3,6 +3,7 @@
 //!
 //! Knows no other crate of the workspace, reads no clock, draws no random numbers.
 
+pub mod engine_profile;
 pub mod ids;
 pub mod link;
 pub mod model;

@@ -1,0 +1,216 @@
+//! Compiled modules on disk. Loading one means running it, so every load compares its hash with the envelope beside
+//! it, and an artifact this node did not compile itself needs the control plane's signature.
+
+use std::fs::{self, File};
+use std::io::{self, Read, Seek};
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use bacalhau_protocol::engine_profile::{ArtifactEnvelope, ContentHash};
+use ring::digest::{Context, SHA256};
+use ring::signature::{ED25519, UnparsedPublicKey};
+use wasmtime::{Engine, Module};
+
+/// Why an artifact is not loaded.
+#[derive(Debug, thiserror::Error)]
+pub enum Refusal {
+    /// It was compiled for another engine.
+    #[error("it is for {found}, this node needs {expected}")]
+    Profile {
+        /// What the envelope says.
+        found: String,
+        /// What the node has.
+        expected: String,
+    },
+    /// It was compiled from another module.
+    #[error("it belongs to module {found}, not {expected}")]
+    Module {
+        /// What the envelope says.
+        found: ContentHash,
+        /// What was asked for.
+        expected: ContentHash,
+    },
+    /// Its bytes are not those that were compiled.
+    #[error("its content has hash {found}, the envelope says {expected}")]
+    Content {
+        /// Of the bytes at hand.
+        found: ContentHash,
+        /// What the envelope says.
+        expected: ContentHash,
+    },
+    /// It was not signed by the control plane.
+    #[error("its signature does not fit the control plane's key")]
+    Signature,
+    /// The engine does not take it.
+    #[error("the engine refuses it: {0}")]
+    Engine(String),
+}
+
+/// Whose artifacts are run.
+pub(super) struct Trust {
+    /// Whether this node compiles: only then may an artifact lack a signature.
+    pub(super) own: bool,
+    /// The control plane's key.
+    pub(super) public_key: Option<[u8; 32]>,
+}
+
+/// The directory of compiled modules for one profile.
+pub(super) struct ArtifactStore {
+    pub(super) dir: PathBuf,
+    pub(super) limit_bytes: u64,
+    pub(super) profile_id: String,
+    pub(super) trust: Trust,
+}
+
+/// SHA-256 by the assembly that the link uses anyway.
+pub(super) fn hash(bytes: &[u8]) -> ContentHash {
+    finish(&{
+        let mut context = Context::new(&SHA256);
+        context.update(bytes);
+        context
+    })
+}
+
+impl Trust {
+    fn verify(&self, envelope: &ArtifactEnvelope) -> Result<(), Refusal> {
+        if envelope.signature.is_empty() && self.own {
+            return Ok(());
+        }
+        let key = self.public_key.ok_or(Refusal::Signature)?;
+        let signed = ArtifactEnvelope::signed_bytes(&envelope.profile, envelope.module, envelope.artifact);
+        UnparsedPublicKey::new(&ED25519, key)
+            .verify(&signed, &envelope.signature)
+            .map_err(|_| Refusal::Signature)
+    }
+}
+
+impl ArtifactStore {
+    /// Maps the artifact of `module` if it is there and sound. A damaged or foreign one counts as absent, so that a
+    /// flipped bit in flash costs a compilation and not the task.
+    pub(super) fn load(&self, engine: &Engine, module: ContentHash) -> Option<(Module, u64)> {
+        let envelope = fs::read(self.path(module, "envelope")).ok()?;
+        let loaded = postcard::from_bytes(&envelope)
+            .map_err(|error| io::Error::other(error).to_string())
+            .and_then(|envelope| self.open(engine, module, &envelope).map_err(|refusal| refusal.to_string()));
+        loaded.inspect_err(|reason| tracing::warn!(%module, %reason, "kept artifact is unusable")).ok()
+    }
+
+    /// Checks and keeps an artifact, then maps it.
+    pub(super) fn adopt(
+        &self,
+        engine: &Engine,
+        module: ContentHash,
+        envelope: &ArtifactEnvelope,
+        bytes: &[u8],
+    ) -> Result<(Module, u64), super::Error> {
+        self.check(module, envelope, hash(bytes))?;
+        self.keep(module, envelope, bytes)
+            .map_err(|source| super::Error::ArtifactDisk { path: self.dir.clone(), source })?;
+        Ok(self.open(engine, module, envelope)?)
+    }
+
+    /// The envelope of an artifact compiled here.
+    pub(super) fn own_envelope(&self, module: ContentHash, bytes: &[u8]) -> ArtifactEnvelope {
+        let profile = self.profile_id.clone();
+        ArtifactEnvelope { profile, module, artifact: hash(bytes), signature: Vec::new() }
+    }
+
+    fn open(
+        &self,
+        engine: &Engine,
+        module: ContentHash,
+        envelope: &ArtifactEnvelope,
+    ) -> Result<(Module, u64), Refusal> {
+        let unreadable = |error: io::Error| Refusal::Engine(error.to_string());
+        let mut file = File::open(self.path(module, "cwasm")).map_err(unreadable)?;
+        let bytes = file.metadata().map_err(unreadable)?.len();
+        let content = hash_file(&mut file).map_err(unreadable)?;
+        self.check(module, envelope, content)?;
+        // SAFETY: the bytes are those this node or the control plane's signed word says it compiled; the directory is
+        // the agent's own and files in it are replaced by renaming, never changed in place.
+        let module = unsafe { Module::deserialize_open_file(engine, file) };
+        Ok((module.map_err(|error| Refusal::Engine(format!("{error:#}")))?, bytes))
+    }
+
+    fn check(
+        &self,
+        module: ContentHash,
+        envelope: &ArtifactEnvelope,
+        content: ContentHash,
+    ) -> Result<(), Refusal> {
+        if envelope.profile != self.profile_id {
+            let (found, expected) = (envelope.profile.clone(), self.profile_id.clone());
+            return Err(Refusal::Profile { found, expected });
+        }
+        if envelope.module != module {
+            return Err(Refusal::Module { found: envelope.module, expected: module });
+        }
+        self.trust.verify(envelope)?;
+        if envelope.artifact != content {
+            return Err(Refusal::Content { found: content, expected: envelope.artifact });
+        }
+        Ok(())
+    }
+
+    // Not synced: after a power cut the hash tells whether both files arrived, and if not they are made again.
+    fn keep(&self, module: ContentHash, envelope: &ArtifactEnvelope, bytes: &[u8]) -> io::Result<()> {
+        fs::create_dir_all(&self.dir)?;
+        let envelope = postcard::to_stdvec(envelope).map_err(io::Error::other)?;
+        self.make_room(bytes.len() as u64)?;
+        for (extension, content) in [("cwasm", bytes), ("envelope", &envelope)] {
+            let path = self.path(module, extension);
+            let partial = self.path(module, &format!("{extension}.partial"));
+            fs::write(&partial, content)?;
+            fs::rename(&partial, &path)?;
+        }
+        Ok(())
+    }
+
+    // Oldest first. Programs that run keep their mapping, so nothing breaks when a file in use goes.
+    fn make_room(&self, wanted_bytes: u64) -> io::Result<()> {
+        let mut files = list(&self.dir)?;
+        files.sort();
+        let mut used_bytes: u64 = files.iter().map(|(_, bytes, _)| bytes).sum();
+        for (_, bytes, path) in files {
+            if used_bytes + wanted_bytes <= self.limit_bytes {
+                break;
+            }
+            fs::remove_file(path)?;
+            used_bytes -= bytes;
+        }
+        Ok(())
+    }
+
+    pub(super) fn path(&self, module: ContentHash, extension: &str) -> PathBuf {
+        self.dir.join(format!("{module}-{}.{extension}", self.profile_id))
+    }
+}
+
+fn list(dir: &Path) -> io::Result<Vec<(SystemTime, u64, PathBuf)>> {
+    fs::read_dir(dir)?
+        .map(|entry| {
+            let entry = entry?;
+            let about = entry.metadata()?;
+            Ok((about.modified()?, about.len(), entry.path()))
+        })
+        .collect()
+}
+
+fn hash_file(file: &mut File) -> io::Result<ContentHash> {
+    let mut context = Context::new(&SHA256);
+    let mut buffer = vec![0; 64 << 10];
+    loop {
+        match file.read(&mut buffer)? {
+            0 => break,
+            read => context.update(&buffer[..read]),
+        }
+    }
+    file.rewind()?;
+    Ok(finish(&context))
+}
+
+fn finish(context: &Context) -> ContentHash {
+    let mut hash = [0; 32];
+    hash.copy_from_slice(context.clone().finish().as_ref());
+    ContentHash(hash)
+}

@@ -1,0 +1,121 @@
+//! From the bytes of a module to something that runs: mapped already, on disk, compiled here, or fetched.
+
+use std::sync::{Mutex, PoisonError};
+
+use bacalhau_protocol::engine_profile::{ContentHash, EngineProfile};
+use wasmtime::{Engine, Module};
+
+use super::artifact::{ArtifactStore, Trust, hash};
+use super::error::Error;
+use super::{CentralCompiler, LocalCompiler, Settings};
+
+/// All compiled modules of this node.
+pub(super) struct ModuleCache {
+    profile: EngineProfile,
+    mapped: Mutex<Mapped>,
+    store: ArtifactStore,
+    compiler: LocalCompiler,
+    central: Option<CentralCompiler>,
+    // One at a time: a board has memory for one compilation, and the second of two equal ones finds the first's result.
+    compiling: tokio::sync::Mutex<()>,
+}
+
+impl ModuleCache {
+    pub(super) fn new(settings: Settings) -> Self {
+        let store = ArtifactStore {
+            dir: settings.artifact_dir,
+            limit_bytes: settings.artifact_cache_bytes,
+            profile_id: settings.profile.id(),
+            trust: Trust {
+                own: !matches!(settings.compiler, LocalCompiler::None),
+                public_key: settings.central.as_ref().map(|central| central.public_key),
+            },
+        };
+        Self {
+            profile: settings.profile,
+            mapped: Mutex::new(Mapped { limit_bytes: settings.module_cache_bytes, entries: Vec::new() }),
+            store,
+            compiler: settings.compiler,
+            central: settings.central,
+            compiling: tokio::sync::Mutex::new(()),
+        }
+    }
+
+    /// The module with these bytes, ready to run. `name` is for messages.
+    pub(super) async fn module(&self, engine: &Engine, name: &str, wasm: &[u8]) -> Result<Module, Error> {
+        let key = hash(wasm);
+        if let Some(module) = self.mapped().find(key) {
+            return Ok(module);
+        }
+        let _alone = self.compiling.lock().await;
+        if let Some(module) = self.mapped().find(key) {
+            return Ok(module);
+        }
+        let (module, bytes) = match self.store.load(engine, key) {
+            Some(kept) => kept,
+            None => self.obtain(engine, name, key, wasm).await?,
+        };
+        self.mapped().insert(key, module.clone(), bytes);
+        Ok(module)
+    }
+
+    async fn obtain(
+        &self,
+        engine: &Engine,
+        name: &str,
+        key: ContentHash,
+        wasm: &[u8],
+    ) -> Result<(Module, u64), Error> {
+        let artifact = match &self.compiler {
+            LocalCompiler::None => return self.fetch(engine, name, key).await,
+            #[cfg(feature = "compiler")]
+            LocalCompiler::InProcess => super::compile(&self.profile, wasm)
+                .map_err(|error| Error::Invalid { name: name.to_owned(), reason: error.to_string() })?,
+            LocalCompiler::Child(child) => child
+                .compile(&self.profile, wasm)
+                .await
+                .map_err(|source| Error::Compile { name: name.to_owned(), source })?,
+        };
+        self.store.adopt(engine, key, &self.store.own_envelope(key, &artifact), &artifact)
+    }
+
+    async fn fetch(&self, engine: &Engine, name: &str, key: ContentHash) -> Result<(Module, u64), Error> {
+        let unavailable = |why| Error::NoCompiler { name: name.to_owned(), profile: self.profile.id(), why };
+        let central = self
+            .central
+            .as_ref()
+            .ok_or_else(|| unavailable("no control plane compiles for it".to_owned()))?;
+        let artifact = central
+            .source
+            .fetch(key, &self.profile)
+            .await
+            .map_err(|error| unavailable(format!("the control plane gave none: {error}")))?;
+        self.store.adopt(engine, key, &artifact.envelope, &artifact.bytes)
+    }
+
+    fn mapped(&self) -> std::sync::MutexGuard<'_, Mapped> {
+        self.mapped.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Modules kept mapped, least recently used first. Few and big, so a list is enough.
+struct Mapped {
+    limit_bytes: u64,
+    entries: Vec<(ContentHash, Module, u64)>,
+}
+
+impl Mapped {
+    fn find(&mut self, key: ContentHash) -> Option<Module> {
+        let at = self.entries.iter().position(|(hash, ..)| *hash == key)?;
+        self.entries[at..].rotate_left(1);
+        self.entries.last().map(|(_, module, _)| module.clone())
+    }
+
+    fn insert(&mut self, key: ContentHash, module: Module, bytes: u64) {
+        self.entries.push((key, module, bytes));
+        let mut total: u64 = self.entries.iter().map(|(.., bytes)| bytes).sum();
+        while total > self.limit_bytes && !self.entries.is_empty() {
+            total -= self.entries.remove(0).2;
+        }
+    }
+}
