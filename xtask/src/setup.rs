@@ -23,8 +23,14 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
         println!("  missing: {}", requirement.what);
     }
     install_packages(&missing)?;
-    if missing.iter().any(|requirement| matches!(requirement.means, Means::PythonEnvironment)) {
-        install_zig()?;
+    for requirement in missing {
+        match requirement.means {
+            Means::DebianPackages(_) => {}
+            Means::RustupComponents => {
+                shell::run(Command::new("rustup").args(["component", "add"]).args(COMPONENTS))?
+            }
+            Means::PythonEnvironment => install_zig()?,
+        }
     }
     Ok(())
 }
@@ -44,6 +50,8 @@ struct Requirement {
 /// How a requirement is met.
 enum Means {
     DebianPackages(&'static [&'static str]),
+    /// Rust's own tools; a minimal installation comes without them.
+    RustupComponents,
     /// From PyPI into `.zig/`, which git ignores.
     PythonEnvironment,
 }
@@ -97,6 +105,13 @@ fn install_zig() -> Result<()> {
     shell::run(Command::new(folder.join("bin/pip")).args(["install", "--quiet"]).args(PYTHON_PACKAGES))
 }
 
+/// Whether cargo can start the tool: rustup leaves a proxy where the tool itself is missing.
+fn cargo_has(component: &str) -> bool {
+    let command = component.strip_prefix("rust").unwrap_or(component);
+    let output = workspace::cargo().args([command, "--version"]).output();
+    output.is_ok_and(|output| output.status.success())
+}
+
 fn python_can_make_environments() -> bool {
     let mut python = Command::new("python3");
     shell::is_installed("python3")
@@ -108,11 +123,18 @@ const GROUPS: [Group; 3] = [
     Group {
         name: "test",
         purpose: "everything `cargo xtask test` and `cargo xtask demo` use",
-        requirements: &[Requirement {
-            what: "a C compiler, for the cryptography and the embedded store",
-            is_met: || shell::is_installed("cc"),
-            means: Means::DebianPackages(&["gcc", "libc6-dev"]),
-        }],
+        requirements: &[
+            Requirement {
+                what: "a C compiler, for the cryptography and the embedded store",
+                is_met: || shell::is_installed("cc"),
+                means: Means::DebianPackages(&["gcc", "libc6-dev"]),
+            },
+            Requirement {
+                what: "rustfmt and clippy",
+                is_met: || COMPONENTS.iter().all(|component| cargo_has(component)),
+                means: Means::RustupComponents,
+            },
+        ],
     },
     Group {
         name: "cross",
@@ -153,6 +175,7 @@ const GROUPS: [Group; 3] = [
     },
 ];
 
+const COMPONENTS: [&str; 2] = ["rustfmt", "clippy"];
 const PYTHON_PACKAGES: [&str; 2] = ["ziglang", "cargo-zigbuild"];
 
 #[cfg(test)]
