@@ -3,9 +3,11 @@
 //!
 //! Knows no other crate of the workspace, reads no clock, draws no random numbers.
 
+pub mod api;
 pub mod engine_profile;
 pub mod ids;
 pub mod link;
 pub mod model;
+pub mod selector;
 pub mod time;
 pub mod wire;

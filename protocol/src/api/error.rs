@@ -1,0 +1,85 @@
+//! The body of every answer that is not 200.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::tolerant::nullable;
+
+/// What went wrong, for programs and for people.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct ErrorBody {
+    /// The HTTP status again.
+    pub status: u16,
+    /// For people.
+    #[serde(deserialize_with = "nullable")]
+    pub message: String,
+    /// The request's `X-Request-ID`, when it had one.
+    #[serde(rename = "RequestID", deserialize_with = "nullable")]
+    pub request_id: String,
+    /// For programs; one of [`code`].
+    #[serde(deserialize_with = "nullable")]
+    pub code: String,
+    /// Which part of the server says so.
+    #[serde(deserialize_with = "nullable")]
+    pub component: String,
+    /// What to try; may be empty.
+    #[serde(skip_serializing_if = "String::is_empty", deserialize_with = "nullable")]
+    pub hint: String,
+    /// More of it; may be empty.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty", deserialize_with = "nullable")]
+    pub details: BTreeMap<String, String>,
+}
+
+/// Error codes and the HTTP status each implies (api.md 1.5).
+pub mod code {
+    /// 400.
+    pub const BAD_REQUEST: &str = "BadRequest";
+    /// 400.
+    pub const VALIDATION: &str = "ValidationError";
+    /// 401.
+    pub const UNAUTHORIZED: &str = "Unauthorized";
+    /// 403.
+    pub const FORBIDDEN: &str = "Forbidden";
+    /// 404.
+    pub const NOT_FOUND: &str = "NotFound";
+    /// 409.
+    pub const RESOURCE_IN_USE: &str = "ResourceInUse";
+    /// 409.
+    pub const CONFLICT_NODE_STATE: &str = "ConflictNodeState";
+    /// 409.
+    pub const MULTIPLE_NODES_FOUND: &str = "MultipleNodesFound";
+    /// 409 here, 500 in Bacalhau 1.9.
+    pub const MULTIPLE_JOBS_FOUND: &str = "MultipleJobsFound";
+    /// 409 here, 500 in Bacalhau 1.9.
+    pub const MULTIPLE_EXECUTIONS_FOUND: &str = "MultipleExecutionsFound";
+    /// 409 here, 500 in Bacalhau 1.9.
+    pub const CONFLICT_JOB_STATE: &str = "ConflictJobState";
+    /// 429.
+    pub const RESOURCE_EXHAUSTED: &str = "ResourceExhausted";
+    /// 500.
+    pub const INTERNAL: &str = "InternalError";
+    /// 500.
+    pub const DATASTORE: &str = "DatastoreFailure";
+    /// 501.
+    pub const NOT_IMPLEMENTED: &str = "NotImplemented";
+    /// 503.
+    pub const UNAVAILABLE: &str = "ServiceUnavailable";
+
+    /// The status a code implies; 500 for codes without one of their own.
+    pub fn status(code: &str) -> u16 {
+        match code {
+            BAD_REQUEST | VALIDATION => 400,
+            UNAUTHORIZED => 401,
+            FORBIDDEN => 403,
+            NOT_FOUND => 404,
+            RESOURCE_IN_USE | CONFLICT_NODE_STATE | MULTIPLE_NODES_FOUND => 409,
+            MULTIPLE_JOBS_FOUND | MULTIPLE_EXECUTIONS_FOUND | CONFLICT_JOB_STATE => 409,
+            RESOURCE_EXHAUSTED => 429,
+            NOT_IMPLEMENTED => 501,
+            UNAVAILABLE => 503,
+            _ => 500,
+        }
+    }
+}
