@@ -9,7 +9,39 @@ mod plan;
 mod settings;
 mod snapshot;
 
+mod draft;
+mod message;
+mod outcome;
+
+mod feasible;
+mod rank;
+mod reconcile;
+
+mod daemon;
+mod everywhere;
+mod ops;
+mod partitions;
+
+use bacalhau_protocol::model::JobType;
+use bacalhau_protocol::time::Timestamp;
+
+use draft::Draft;
+
 pub use nodes::{NodeView, Nodes, Reachable};
 pub use plan::{EventLevel, Explanation, JobChange, Placement, Plan, PlannedEvent, Rejection, StopChange};
 pub use settings::Settings;
 pub use snapshot::{Evaluation, Snapshot, Trigger};
+
+/// Decides what should change for one job.
+pub fn plan(snapshot: &Snapshot<'_>, evaluation: &Evaluation, now: Timestamp) -> Plan {
+    let mut draft = Draft::new(snapshot, evaluation, now);
+    reconcile::reconcile(&mut draft);
+    if !draft.job_state().is_terminal() {
+        match snapshot.spec.job_type {
+            JobType::Batch | JobType::Service => partitions::plan(&mut draft),
+            JobType::Ops => ops::plan(&mut draft),
+            JobType::Daemon => daemon::plan(&mut draft),
+        }
+    }
+    draft.finish()
+}

@@ -1,0 +1,63 @@
+//! Daemon jobs: always running on every approved node that matches.
+
+use std::collections::BTreeMap;
+
+use bacalhau_protocol::ids::NodeId;
+use bacalhau_protocol::model::Execution;
+
+use super::draft::Draft;
+use super::everywhere::{matching, occupied_nodes, requirements};
+use super::message::StopReason;
+use super::outcome::Outcome;
+use super::partitions::rest;
+use super::plan::Explanation;
+
+/// Stops daemons whose node no longer has the labels, and places those that are missing. A silent node keeps its
+/// daemon and may be given one: it learns of it when it comes back.
+pub(super) fn plan(draft: &mut Draft<'_>) {
+    stop_mismatched(draft);
+    let occupied = occupied_nodes(draft);
+    let ends = ends_by_node(draft);
+    let (mut matched, mut missing) = (0, 0);
+    for view in matching(draft) {
+        let node = &view.info.node_id;
+        matched += 1;
+        if occupied.contains(node) {
+            continue;
+        }
+        let ended = ends.get(node).map_or(&[][..], Vec::as_slice);
+        match rest(draft.snapshot.settings, draft.now, ended.iter().copied()) {
+            Some(until) => draft.wake(until),
+            None => {
+                missing += 1;
+                draft.place(node, 0);
+            }
+        }
+    }
+    draft.explain(Explanation {
+        requested: missing,
+        available: matched,
+        suitable: matched,
+        ..Default::default()
+    });
+}
+
+/// An engine that is out of order for a while is no reason to stop what runs; labels are.
+fn stop_mismatched(draft: &mut Draft<'_>) {
+    let requirements = requirements(draft);
+    draft.stop_each(|draft, attempt| {
+        let view = draft.snapshot.nodes.get(&attempt.execution.node_id)?;
+        (!requirements.labels_match(&view.info)).then_some(StopReason::NoMatch)
+    });
+}
+
+/// Executions of the current version that ended although they were wanted.
+fn ends_by_node<'a>(draft: &Draft<'a>) -> BTreeMap<&'a NodeId, Vec<&'a Execution>> {
+    let mut ends: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    for attempt in draft.current() {
+        if matches!(attempt.outcome(), Outcome::Failed | Outcome::Completed | Outcome::Refused) {
+            ends.entry(&attempt.execution.node_id).or_default().push(attempt.execution);
+        }
+    }
+    ends
+}

@@ -1,0 +1,223 @@
+//! Batch and service jobs: `count` partitions, each run by one execution at a time.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use bacalhau_protocol::model::{Execution, JobType, topic};
+use bacalhau_protocol::time::Timestamp;
+
+use super::Settings;
+use super::draft::{Attempt, Draft, Standing, details};
+use super::message::{self, StopReason};
+use super::outcome::Outcome;
+use super::plan::Explanation;
+use super::rank::Ranking;
+
+/// Where a partition stands once surplus executions are stopped.
+enum Status<'a> {
+    /// Batch: it has a result.
+    Done,
+    /// It failed and is not tried again; its last failure.
+    Failed(&'a Execution),
+    /// Something runs, or may still run although it is not wanted. To be looked at again at that time.
+    Occupied(Option<Timestamp>),
+    /// It failed not long ago.
+    Resting { until: Timestamp },
+    /// Its execution is on a node that is silent for too long; kept at this place of the attempts until another node
+    /// takes over.
+    Abandoned(usize),
+    /// It needs an execution.
+    Open,
+}
+
+/// Keeps one execution per partition alive until a batch job is done.
+pub(super) fn plan(draft: &mut Draft<'_>) {
+    let attempts = attempts_by_partition(draft);
+    for places in attempts.values() {
+        stop_surplus(draft, places);
+    }
+    let (mut done, mut idle) = (true, true);
+    let (mut open, mut abandoned) = (Vec::new(), Vec::new());
+    for partition in 0..draft.snapshot.spec.count {
+        let places = attempts.get(&partition).map_or(&[][..], Vec::as_slice);
+        let status = status(draft, places);
+        done &= matches!(status, Status::Done);
+        idle &= matches!(status, Status::Done | Status::Open);
+        match status {
+            Status::Done => {}
+            Status::Failed(execution) => return fail_job(draft, execution),
+            Status::Occupied(again) => again.into_iter().for_each(|at| draft.wake(at)),
+            Status::Resting { until } => draft.wake(until),
+            Status::Abandoned(place) => abandoned.push((partition, place)),
+            Status::Open => open.push(partition),
+        }
+    }
+    if done && is_batch(draft) {
+        return draft.complete(String::new());
+    }
+    if let Some(missing) = fill(draft, &open, &abandoned)
+        && idle
+        && draft.placed().is_empty()
+    {
+        wait_for_nodes(draft, &missing);
+    }
+}
+
+fn is_batch(draft: &Draft<'_>) -> bool {
+    draft.snapshot.spec.job_type == JobType::Batch
+}
+
+/// Places in [`Draft::attempts`], of all versions.
+fn attempts_by_partition(draft: &Draft<'_>) -> BTreeMap<u32, Vec<usize>> {
+    let mut groups: BTreeMap<u32, Vec<usize>> = BTreeMap::new();
+    for (place, attempt) in draft.attempts.iter().enumerate() {
+        groups.entry(attempt.execution.partition).or_default().push(place);
+    }
+    groups
+}
+
+/// Leaves the oldest live execution of a partition, or none when it is done.
+fn stop_surplus(draft: &mut Draft<'_>, places: &[usize]) {
+    let done = places.iter().any(|place| is_done(draft, &draft.attempts[*place]));
+    let live = places.iter().copied().filter(|place| draft.attempts[*place].is_live());
+    let surplus: Vec<_> = live.skip(usize::from(!done)).collect();
+    for place in surplus {
+        draft.stop(place, StopReason::Surplus);
+    }
+}
+
+fn is_done(draft: &Draft<'_>, attempt: &Attempt<'_>) -> bool {
+    is_batch(draft) && draft.is_current(attempt) && attempt.outcome() == Outcome::Completed
+}
+
+fn status<'a>(draft: &Draft<'a>, places: &[usize]) -> Status<'a> {
+    let attempts = || places.iter().map(|place| &draft.attempts[*place]);
+    if attempts().any(|attempt| is_done(draft, attempt)) {
+        return Status::Done;
+    }
+    if let Some(live) = places.iter().find(|place| draft.attempts[**place].is_live()) {
+        return match standing(draft, &draft.attempts[*live]) {
+            Standing::Silent => Status::Abandoned(*live),
+            Standing::Quiet { until } => Status::Occupied(Some(until)),
+            _ => Status::Occupied(None),
+        };
+    }
+    let failures: Vec<_> = attempts().filter(|attempt| is_failure(draft, attempt)).collect();
+    if let Some(last) = failures.last()
+        && is_batch(draft)
+        && (failures.len() >= attempts_allowed(draft) || last.outcome() == Outcome::TimedOut)
+    {
+        return Status::Failed(last.execution);
+    }
+    if let Some(occupied) =
+        attempts().filter(|attempt| attempt.execution.may_be_running()).find_map(|ending| {
+            match standing(draft, ending) {
+                Standing::Connected => Some(Status::Occupied(None)),
+                Standing::Quiet { until } => Some(Status::Occupied(Some(until))),
+                Standing::Silent | Standing::Gone(_) => None,
+            }
+        })
+    {
+        return occupied;
+    }
+    match rest(draft.snapshot.settings, draft.now, failures.iter().map(|attempt| attempt.execution)) {
+        Some(until) => Status::Resting { until },
+        None => Status::Open,
+    }
+}
+
+fn standing(draft: &Draft<'_>, attempt: &Attempt<'_>) -> Standing {
+    draft.standing(&attempt.execution.node_id, draft.snapshot.settings.silence)
+}
+
+/// A service has no good end.
+fn is_failure(draft: &Draft<'_>, attempt: &Attempt<'_>) -> bool {
+    let outcome = attempt.outcome();
+    draft.is_current(attempt) && (outcome.is_failure() || (!is_batch(draft) && outcome == Outcome::Completed))
+}
+
+fn attempts_allowed(draft: &Draft<'_>) -> usize {
+    usize::try_from(draft.snapshot.settings.attempts.max(1)).unwrap_or(usize::MAX)
+}
+
+/// Until when nothing is tried again after these failures, if that is not over. The pause doubles with each one that
+/// is remembered.
+pub(super) fn rest<'e>(
+    settings: &Settings,
+    now: Timestamp,
+    failures: impl Iterator<Item = &'e Execution>,
+) -> Option<Timestamp> {
+    let (mut remembered, mut last) = (0_u32, None);
+    for failure in failures.filter(|failure| now.since(failure.modified) < settings.failure_memory) {
+        remembered += 1;
+        last = last.max(Some(failure.modified));
+    }
+    let doubled = 2_u32.saturating_pow(remembered.saturating_sub(1));
+    let pause: Duration = settings.retry_first.saturating_mul(doubled).min(settings.retry_max);
+    last.map(|last| last.after(pause)).filter(|until| *until > now)
+}
+
+fn fail_job(draft: &mut Draft<'_>, last: &Execution) {
+    let timed_out = last.observed_message.starts_with(message::TIMED_OUT)
+        || last.desired_message.starts_with(message::TIMED_OUT);
+    let message = if timed_out { message::EXECUTIONS_FAILED } else { message::RETRIED_TOO_OFTEN };
+    let details = details([
+        ("LastExecution", last.id.as_str()),
+        ("LastError", &last.observed_message),
+        ("LastNode", last.node_id.as_str()),
+    ]);
+    draft.fail(topic::SCHEDULING, message.to_owned(), details);
+}
+
+/// Gives open partitions a node first, then those whose node is silent. Says why, if nodes were missing.
+fn fill(draft: &mut Draft<'_>, open: &[u32], abandoned: &[(u32, usize)]) -> Option<Explanation> {
+    let wanted = open.len() + abandoned.len();
+    if wanted == 0 {
+        return None;
+    }
+    let mut ranking = Ranking::new(draft);
+    let mut nodes = ranking.choose(draft, wanted).into_iter();
+    for (partition, node) in open.iter().zip(nodes.by_ref()) {
+        draft.place(node, *partition);
+    }
+    for ((partition, place), node) in abandoned.iter().zip(nodes.by_ref()) {
+        draft.stop(*place, StopReason::NodeDisappeared);
+        draft.place(node, *partition);
+    }
+    let placed = draft.placed().len();
+    let explanation = match placed == wanted {
+        true => {
+            Explanation { requested: wanted, available: placed, suitable: placed, ..Explanation::default() }
+        }
+        false => ranking.explain(draft, wanted),
+    };
+    draft.explain(explanation.clone());
+    if placed == wanted {
+        return None;
+    }
+    draft.wake(draft.now.after(draft.snapshot.settings.queue_backoff));
+    Some(explanation)
+}
+
+/// Nothing runs and nothing can be placed: the job waits, and fails once it has waited long enough. The clock starts
+/// with the version, and again whenever something that ran has ended, so a job is not failed for time it used.
+fn wait_for_nodes(draft: &mut Draft<'_>, missing: &Explanation) {
+    let snapshot = draft.snapshot;
+    let ran =
+        draft.current().filter(|attempt| !matches!(attempt.outcome(), Outcome::Refused | Outcome::Stopped));
+    let last_end = ran.map(|attempt| attempt.execution.modified).max();
+    let since = last_end.max(Some(snapshot.job.version_created)).unwrap_or(snapshot.job.version_created);
+    let patience = snapshot.spec.task.timeouts.queue().unwrap_or(snapshot.settings.queue_timeout);
+    let deadline = since.after(patience);
+    let message = message::not_enough_nodes(missing);
+    let details = details([
+        ("NodesRequested", &missing.requested.to_string()),
+        ("NodesAvailable", &missing.available.to_string()),
+        ("NodesSuitable", &missing.suitable.to_string()),
+    ]);
+    if deadline <= draft.now {
+        return draft.fail(topic::SCHEDULING, message, details);
+    }
+    draft.wake(deadline);
+    draft.queue(message::queued(&message), details);
+}
