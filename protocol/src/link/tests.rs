@@ -97,10 +97,10 @@ struct World {
 impl World {
     fn connect(&mut self) {
         self.cut();
-        let known = self.journal.iter().map(|(id, generation)| Known {
-            execution: fingerprint(id),
-            generation: *generation,
-        });
+        let known = self
+            .journal
+            .iter()
+            .map(|(id, generation)| Known { execution: fingerprint(id), generation: *generation });
         self.node.connected(hello(known.collect()));
         self.connected = true;
     }

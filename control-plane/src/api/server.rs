@@ -1,0 +1,64 @@
+//! The listener.
+
+use std::io;
+use std::net::SocketAddr;
+
+use axum::Router;
+use axum::routing::get;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use super::Parts;
+
+/// The running API.
+pub struct Server {
+    address: SocketAddr,
+    stop: CancellationToken,
+    serving: JoinHandle<()>,
+}
+
+/// Why the API does not start.
+#[derive(Debug, thiserror::Error)]
+#[error("address {address} is already in use or cannot be bound; choose another with --port or API.Port")]
+pub struct ListenError {
+    address: SocketAddr,
+    source: io::Error,
+}
+
+impl Server {
+    /// Listens and serves.
+    pub async fn start(address: SocketAddr, parts: Parts) -> Result<Self, ListenError> {
+        let refused = |source| ListenError { address, source };
+        let listener = TcpListener::bind(address).await.map_err(refused)?;
+        let address = listener.local_addr().map_err(refused)?;
+        let stop = CancellationToken::new();
+        let stopped = stop.clone().cancelled_owned();
+        let serving = tokio::spawn(async move {
+            let served = axum::serve(listener, routes(parts)).with_graceful_shutdown(stopped).await;
+            if let Err(error) = served {
+                tracing::error!(%error, "the API ended");
+            }
+        });
+        Ok(Self { address, stop, serving })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Stops taking requests and ends.
+    pub async fn shutdown(self) {
+        self.stop.cancel();
+        // Streams that are followed for ever must not hold the shutdown up.
+        let abort = self.serving.abort_handle();
+        if tokio::time::timeout(std::time::Duration::from_secs(2), self.serving).await.is_err() {
+            abort.abort();
+        }
+    }
+}
+
+fn routes(parts: Parts) -> Router {
+    Router::new().route("/livez", get(|| std::future::ready("OK"))).with_state(parts)
+}

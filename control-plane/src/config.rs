@@ -1,0 +1,40 @@
+//! What a control plane is told at its start.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::fleet::Compile;
+use crate::scheduler::Settings;
+
+/// What a control plane is told at its start. Every value is resolved; nothing is read from the environment here.
+#[derive(Clone)]
+pub struct Config {
+    /// Holds the store, blobs and secrets; made when absent.
+    pub directory: PathBuf,
+    /// Name of this orchestrator, as jobs and the API show it.
+    pub node_id: String,
+    /// REST API. `None`: no API (benches).
+    pub api: Option<SocketAddr>,
+    /// Where nodes dial (UDP).
+    pub fleet: SocketAddr,
+    /// New nodes wait for an administrator.
+    pub manual_approval: bool,
+    /// Join secret; one is made on first start when absent.
+    pub join_secret: Option<String>,
+    /// Limits and patience of the scheduler.
+    pub scheduler: Settings,
+    /// How long an ended job is kept.
+    pub retention: Duration,
+    /// Bytes of all blobs together.
+    pub blob_quota_bytes: u64,
+    /// Compiles modules for nodes that cannot.
+    pub compile: Option<Compile>,
+}
+
+/// An ended job is kept for a month.
+pub const DEFAULT_RETENTION: Duration = Duration::from_secs(30 * 24 * 3600);
+/// Bytes of all blobs together.
+pub const DEFAULT_BLOB_QUOTA_BYTES: u64 = 10 * 1024 * 1024 * 1024;
+/// Bytes of one blob.
+pub const MAX_BLOB_BYTES: u64 = 1024 * 1024 * 1024;

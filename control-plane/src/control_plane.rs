@@ -1,0 +1,145 @@
+//! Puts the parts together.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::blobs::{self, Blobs, Limits};
+use crate::config::{Config, MAX_BLOB_BYTES};
+use crate::fleet::authority::{Authority, AuthorityError};
+use crate::fleet::{self, Artifacts, Fleet};
+use crate::orchestrator::Orchestrator;
+use crate::state::LoadError;
+use crate::store::heed::{OpenError, Options};
+use crate::store::{HeedStore, Store};
+use crate::{api, clock};
+
+/// A running control plane.
+pub struct ControlPlane {
+    orchestrator: Orchestrator,
+    fleet: Fleet,
+    fleet_address: SocketAddr,
+    api: Option<api::Server>,
+    join_string: String,
+    join_file: PathBuf,
+    stop: CancellationToken,
+    tasks: TaskTracker,
+}
+
+/// Why a control plane does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Its directory.
+    #[error("making the data directory {path}")]
+    Directory {
+        /// The directory.
+        path: PathBuf,
+        /// Why it failed.
+        source: io::Error,
+    },
+    /// The store.
+    #[error("opening the store")]
+    Store(#[from] OpenError),
+    /// The state.
+    #[error("reading the state")]
+    Load(#[from] LoadError),
+    /// The blobs.
+    #[error("opening the blobs")]
+    Blobs(#[from] blobs::Error),
+    /// The secrets.
+    #[error("opening the secrets")]
+    Authority(#[from] AuthorityError),
+    /// The fleet's listener.
+    #[error(transparent)]
+    Fleet(#[from] fleet::StartError),
+    /// The API's listener.
+    #[error(transparent)]
+    Api(#[from] api::ListenError),
+    /// An address that cannot be told.
+    #[error("asking for the listener's address")]
+    Address(#[source] io::Error),
+}
+
+impl ControlPlane {
+    /// Opens what is durable and begins to serve.
+    pub async fn start(config: Config) -> Result<Self, StartError> {
+        let store = open_store(&config.directory)?;
+        let now = clock::now();
+        let orchestrator =
+            Orchestrator::start(store, config.scheduler.clone(), config.retention, now).await?;
+        let limits = Limits { quota_bytes: config.blob_quota_bytes, blob_bytes: MAX_BLOB_BYTES };
+        let blobs = Blobs::open(&config.directory.join("blobs"), limits)?;
+        let authority = Authority::open(&config.directory.join("secrets"), config.join_secret.as_deref())?;
+        let (join_string, join_file) = (authority.join_string(), authority.join_file().to_owned());
+        let fleet_config = fleet::Config { listen: config.fleet, manual_approval: config.manual_approval };
+        let artifacts = Artifacts::new(config.compile.clone());
+        let fleet =
+            Fleet::start(fleet_config, orchestrator.clone(), authority, blobs.clone(), artifacts).await?;
+        let api = match config.api {
+            None => None,
+            Some(address) => {
+                Some(api::Server::start(address, api_parts(&config, &orchestrator, &blobs, &fleet)).await?)
+            }
+        };
+        let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
+        tasks.spawn(stop.clone().run_until_cancelled_owned(orchestrator.clone().evaluate_forever()));
+        tasks.spawn(stop.clone().run_until_cancelled_owned(orchestrator.clone().forget_forever()));
+        let fleet_address = fleet.address().map_err(StartError::Address)?;
+        Ok(Self { orchestrator, fleet, fleet_address, api, join_string, join_file, stop, tasks })
+    }
+
+    /// The state and its changes, for callers in the same process.
+    pub fn orchestrator(&self) -> &Orchestrator {
+        &self.orchestrator
+    }
+
+    /// Where the API listens.
+    pub fn api_address(&self) -> Option<SocketAddr> {
+        self.api.as_ref().map(api::Server::address)
+    }
+
+    /// Where nodes dial (UDP).
+    pub fn fleet_address(&self) -> SocketAddr {
+        self.fleet_address
+    }
+
+    /// What a person gives to a new agent. A secret.
+    pub fn join_string(&self) -> &str {
+        &self.join_string
+    }
+
+    /// The file, readable by its owner only, that holds the join string.
+    pub fn join_file(&self) -> &Path {
+        &self.join_file
+    }
+
+    /// Stops serving. Everything acknowledged is on disk already; nodes go on working and come back.
+    pub async fn shutdown(self) {
+        if let Some(api) = self.api {
+            api.shutdown().await;
+        }
+        self.fleet.shutdown().await;
+        self.stop.cancel();
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+}
+
+fn open_store(directory: &Path) -> Result<Arc<dyn Store>, StartError> {
+    let path = directory.join("state");
+    std::fs::create_dir_all(&path).map_err(|source| StartError::Directory { path: path.clone(), source })?;
+    Ok(Arc::new(HeedStore::open(&path, Options::default())?))
+}
+
+fn api_parts(config: &Config, orchestrator: &Orchestrator, blobs: &Blobs, fleet: &Fleet) -> api::Parts {
+    api::Parts {
+        node_id: config.node_id.clone(),
+        orchestrator: orchestrator.clone(),
+        blobs: blobs.clone(),
+        relay: fleet.relay(),
+    }
+}

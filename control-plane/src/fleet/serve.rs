@@ -1,0 +1,250 @@
+//! What a node may ask for beside the control stream: blobs, compiled modules, a place for its results.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bacalhau_protocol::ids::{ExecutionId, NodeId};
+use bacalhau_protocol::wire::stream::{self, HubRequest, MAX_MESSAGE_BYTES, Reply, ReplyCode, Sha256Hash};
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use tokio::io::AsyncReadExt;
+use tokio::sync::Semaphore;
+
+use super::Shared;
+use crate::blobs::{self, BlobId, Stored};
+
+/// How long the other side may be silent in the middle of a transfer.
+const STALL: Duration = Duration::from_secs(60);
+/// Bytes moved at a time.
+const CHUNK: usize = 64 * 1024;
+/// Modules compiled at the same time: each takes a core and up to its memory limit.
+const MAX_COMPILING: usize = 1;
+
+/// Compiles a module for a profile (JSON) in a process of its own. Given by the composition root: this crate knows no
+/// WASM runtime.
+pub type Compile = Arc<dyn Fn(String, Bytes) -> BoxFuture<'static, Result<Compiled, String>> + Send + Sync>;
+
+/// A compiled module.
+pub struct Compiled {
+    /// What a node loads.
+    pub artifact: Bytes,
+    /// What is signed with the artifact key, and checked by the node before it loads the artifact.
+    pub signed: Vec<u8>,
+}
+
+/// Module and profile.
+type Key = (Sha256Hash, String);
+/// The compiled module and its signature.
+type Artifact = (BlobId, Vec<u8>);
+
+/// Compiled modules for nodes without a compiler, by module and profile.
+pub struct Artifacts {
+    compile: Option<Compile>,
+    compiling: Semaphore,
+    /// What was compiled already, in this process. The blobs outlive it; the map is rebuilt by asking.
+    done: Mutex<HashMap<Key, Artifact>>,
+}
+
+impl Artifacts {
+    /// With a compiler, or without: then nodes that have none of their own are told so.
+    pub fn new(compile: Option<Compile>) -> Self {
+        Self { compile, compiling: Semaphore::new(MAX_COMPILING), done: Mutex::default() }
+    }
+
+    fn known(&self, key: &Key) -> Option<Artifact> {
+        self.done.lock().unwrap_or_else(PoisonError::into_inner).get(key).cloned()
+    }
+
+    fn remember(&self, key: Key, value: Artifact) {
+        let mut done = self.done.lock().unwrap_or_else(PoisonError::into_inner);
+        if done.len() >= MAX_REMEMBERED {
+            done.clear();
+        }
+        done.insert(key, value);
+    }
+}
+
+/// Artifacts remembered; beyond that the memory starts over, at the price of compiling again.
+const MAX_REMEMBERED: usize = 4096;
+
+/// Why a request could not be answered in full. The node sees a cut stream and asks again.
+#[derive(Debug, thiserror::Error)]
+enum Broken {
+    #[error("the stream is gone: {0}")]
+    Io(#[from] std::io::Error),
+    #[error("the stream is gone: {0}")]
+    Write(#[from] quinn::WriteError),
+    #[error("the stream is gone: {0}")]
+    Read(#[from] quinn::ReadExactError),
+    #[error("{0}")]
+    Message(#[from] stream::MessageError),
+    #[error("the other side stalled")]
+    Stalled,
+    #[error("the blobs: {0}")]
+    Blobs(#[from] blobs::Error),
+}
+
+/// Answers one request of a node.
+pub(super) async fn answer(
+    shared: Arc<Shared>,
+    node: NodeId,
+    is_member: bool,
+    mut send: quinn::SendStream,
+    mut receive: quinn::RecvStream,
+) {
+    let answered = async {
+        let request: HubRequest = within(read_message(&mut receive)).await?;
+        if !is_member {
+            let message = format!("node {node} is not approved yet");
+            return reply(&mut send, &refused(ReplyCode::Forbidden, message)).await;
+        }
+        match request {
+            HubRequest::Blob { hash, offset } => {
+                send_blob(&shared, &mut send, BlobId(hash), offset, Vec::new()).await
+            }
+            HubRequest::Artifact { module, profile } => {
+                send_artifact(&shared, &mut send, module, profile).await
+            }
+            HubRequest::StoreResults { execution_id, hash, size } => {
+                let expected = Stored { id: BlobId(hash), size };
+                store_results(&shared, &node, &execution_id, expected, &mut send, &mut receive).await
+            }
+        }
+    };
+    if let Err(error) = answered.await {
+        tracing::debug!(%node, %error, "a request of a node was not answered in full");
+    }
+    let _ = send.finish();
+}
+
+async fn send_blob(
+    shared: &Shared,
+    send: &mut quinn::SendStream,
+    id: BlobId,
+    offset: u64,
+    signature: Vec<u8>,
+) -> Result<(), Broken> {
+    let reader = match shared.blobs.reader(id, offset).await {
+        Ok(reader) => reader,
+        Err(error) => return reply(send, &refused(code_of(&error), error.to_string())).await,
+    };
+    reply(send, &Reply::Ok { size: reader.size, hash: id.0, signature }).await?;
+    let mut file = reader.file;
+    let mut chunk = vec![0; CHUNK];
+    loop {
+        let read = file.read(&mut chunk).await?;
+        if read == 0 {
+            return Ok(());
+        }
+        within(async { Ok(send.write_all(&chunk[..read]).await?) }).await?;
+    }
+}
+
+async fn send_artifact(
+    shared: &Shared,
+    send: &mut quinn::SendStream,
+    module: Sha256Hash,
+    profile: String,
+) -> Result<(), Broken> {
+    match artifact(shared, module, profile).await {
+        Ok((id, signature)) => send_blob(shared, send, id, 0, signature).await,
+        Err((code, message)) => reply(send, &refused(code, message)).await,
+    }
+}
+
+/// The compiled form of a module and its signature; compiles it when nobody asked before.
+async fn artifact(
+    shared: &Shared,
+    module: Sha256Hash,
+    profile: String,
+) -> Result<Artifact, (ReplyCode, String)> {
+    let artifacts = &shared.artifacts;
+    let key = (module, profile);
+    let compile = artifacts.compile.clone().ok_or_else(|| {
+        (ReplyCode::Failed, "this control plane has no compiler; use an agent that brings its own".to_owned())
+    })?;
+    let _turn =
+        artifacts.compiling.acquire().await.map_err(|_| (ReplyCode::Failed, "stopping".to_owned()))?;
+    if let Some(known) = artifacts.known(&key)
+        && matches!(shared.blobs.size(known.0).await, Ok(Some(_)))
+    {
+        return Ok(known);
+    }
+    let wasm =
+        shared.blobs.get(BlobId(module)).await.map_err(|error| (code_of(&error), error.to_string()))?;
+    let compiled = compile(key.1.clone(), wasm).await.map_err(|message| (ReplyCode::Invalid, message))?;
+    let id =
+        shared.blobs.put(compiled.artifact).await.map_err(|error| (code_of(&error), error.to_string()))?;
+    let signature = shared.authority.sign_artifact(&compiled.signed);
+    artifacts.remember(key, (id, signature.clone()));
+    Ok((id, signature))
+}
+
+async fn store_results(
+    shared: &Shared,
+    node: &NodeId,
+    execution: &ExecutionId,
+    expected: Stored,
+    send: &mut quinn::SendStream,
+    receive: &mut quinn::RecvStream,
+) -> Result<(), Broken> {
+    if !shared.orchestrator.is_on(execution, node) {
+        let message = format!("execution {execution} is not one of node {node}'s in progress");
+        return reply(send, &refused(ReplyCode::Forbidden, message)).await;
+    }
+    let mut upload = match shared.blobs.upload(execution.as_str(), expected).await {
+        Ok(upload) => upload,
+        Err(error) => return reply(send, &refused(code_of(&error), error.to_string())).await,
+    };
+    reply(send, &Reply::Ok { size: upload.held(), hash: expected.id.0, signature: Vec::new() }).await?;
+    while upload.held() < expected.size {
+        let chunk =
+            within(async { Ok(receive.read_chunk(CHUNK, true).await.map_err(std::io::Error::other)?) })
+                .await?;
+        let Some(chunk) = chunk else { return Ok(()) };
+        upload.write(chunk.bytes).await?;
+    }
+    match upload.finish().await {
+        Ok(stored) => {
+            reply(send, &Reply::Ok { size: stored.size, hash: stored.id.0, signature: Vec::new() }).await
+        }
+        Err(error) => reply(send, &refused(code_of(&error), error.to_string())).await,
+    }
+}
+
+fn code_of(error: &blobs::Error) -> ReplyCode {
+    match error {
+        blobs::Error::Missing { .. } => ReplyCode::NotFound,
+        blobs::Error::TooLarge { .. } | blobs::Error::Quota { .. } | blobs::Error::Crowded { .. } => {
+            ReplyCode::Full
+        }
+        blobs::Error::Mismatch { .. } | blobs::Error::Surplus { .. } | blobs::Error::PastEnd { .. } => {
+            ReplyCode::Invalid
+        }
+        _ => ReplyCode::Failed,
+    }
+}
+
+fn refused(code: ReplyCode, message: String) -> Reply {
+    Reply::Refused { code, message }
+}
+
+async fn reply(send: &mut quinn::SendStream, reply: &Reply) -> Result<(), Broken> {
+    within(async { Ok(send.write_all(&stream::encode(reply)).await?) }).await
+}
+
+/// Reads one length-prefixed message.
+async fn read_message<T: serde::de::DeserializeOwned>(receive: &mut quinn::RecvStream) -> Result<T, Broken> {
+    let mut prefix = [0; 4];
+    receive.read_exact(&mut prefix).await?;
+    let length = stream::check_length(prefix)?;
+    debug_assert!(length <= MAX_MESSAGE_BYTES);
+    let mut body = vec![0; length];
+    receive.read_exact(&mut body).await?;
+    Ok(stream::decode(&body)?)
+}
+
+async fn within<T>(work: impl Future<Output = Result<T, Broken>>) -> Result<T, Broken> {
+    tokio::time::timeout(STALL, work).await.map_err(|_| Broken::Stalled)?
+}

@@ -1,0 +1,405 @@
+//! One node's connection: the shell around [`HubLink`].
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bacalhau_protocol::ids::NodeId;
+use bacalhau_protocol::link::{HubEvent, HubLink, LinkError};
+use bacalhau_protocol::model::{Execution, Membership, Observation};
+use bacalhau_protocol::wire::{Hello, Refusal, RefusalCode, Welcome, Wish, Work, close, fingerprint};
+use bytes::{Buf, BytesMut};
+use futures_util::StreamExt;
+use futures_util::future::BoxFuture;
+use futures_util::stream::FuturesUnordered;
+use sha2::{Digest, Sha256};
+use tokio::sync::{Notify, watch};
+
+use super::sessions::Standing;
+use super::wishes::Change;
+use super::{Shared, serve};
+use crate::clock;
+use crate::orchestrator::{ChangeError, Greeting, Guest, Observed};
+
+/// How long a stranger may take from its first packet to its first message.
+const GREETING_TIME: Duration = Duration::from_secs(15);
+/// How long a revoked or refused node may take to hear it.
+const PARTING_TIME: Duration = Duration::from_secs(5);
+/// Bytes waiting to be sent to a node; one that reads so slowly is cut off and starts over.
+const MAX_OUTGOING_BYTES: usize = 16 * 1024 * 1024;
+/// Bytes taken from the control stream at a time.
+const READ_BYTES: usize = 64 * 1024;
+
+/// Why a session ended.
+#[derive(Debug, thiserror::Error)]
+enum Ended {
+    #[error("the connection is gone: {0}")]
+    Connection(#[from] quinn::ConnectionError),
+    #[error("the control stream is gone: {0}")]
+    Write(#[from] quinn::WriteError),
+    #[error("the control stream is gone: {0}")]
+    Read(#[from] quinn::ReadError),
+    #[error("the node broke the protocol: {0}")]
+    Link(#[from] LinkError),
+    #[error("the node gave no usable certificate")]
+    Certificate,
+    #[error("the node did not introduce itself in time")]
+    Silent,
+    #[error("the node reads too slowly")]
+    Slow,
+    #[error("its report could not be made durable: {0}")]
+    Change(#[from] ChangeError),
+    #[error("the node was not let in")]
+    Refused,
+    #[error("the node is no longer a member")]
+    Revoked,
+    #[error("the agent stopped")]
+    Goodbye,
+}
+
+impl Ended {
+    fn close_code(&self) -> u32 {
+        match self {
+            Self::Connection(_) | Self::Write(_) | Self::Read(_) | Self::Goodbye => close::NORMAL,
+            Self::Link(_) | Self::Certificate | Self::Silent => close::PROTOCOL,
+            Self::Slow | Self::Change(_) => close::TROUBLE,
+            Self::Refused => close::REFUSED,
+            Self::Revoked => close::REVOKED,
+        }
+    }
+
+    /// The API's words for `LastError`.
+    fn for_people(&self) -> String {
+        match self {
+            Self::Connection(quinn::ConnectionError::TimedOut) => "heartbeat timeout".to_owned(),
+            Self::Connection(quinn::ConnectionError::ApplicationClosed(_)) | Self::Goodbye => {
+                "graceful shutdown".to_owned()
+            }
+            Self::Revoked => "node rejected".to_owned(),
+            other => other.to_string(),
+        }
+    }
+}
+
+/// Serves one connection from its handshake to its end.
+pub(super) async fn serve(incoming: quinn::Incoming, shared: Arc<Shared>) {
+    let address = incoming.remote_address();
+    let connection = match tokio::time::timeout(GREETING_TIME, incoming).await {
+        Ok(Ok(connection)) => connection,
+        Ok(Err(error)) => return tracing::debug!(%address, %error, "handshake failed"),
+        Err(_) => return tracing::debug!(%address, "handshake took too long"),
+    };
+    let ended = converse(&connection, &shared).await.unwrap_or_else(|ended| ended);
+    tracing::debug!(%address, reason = %ended, "connection ended");
+    connection.close(ended.close_code().into(), ended.to_string().as_bytes());
+}
+
+async fn converse(connection: &quinn::Connection, shared: &Arc<Shared>) -> Result<Ended, Ended> {
+    let key = key_fingerprint(connection).ok_or(Ended::Certificate)?;
+    let greeting = tokio::time::timeout(GREETING_TIME, Wire::greeted(connection)).await;
+    let (mut wire, hello) = greeting.map_err(|_| Ended::Silent)??;
+    let membership = let_in(&mut wire, &hello, &key, shared).await?;
+    let id = hello.info.node_id.clone();
+    let member = Standing::Member { membership, key };
+    let standing = shared.sessions.begin(&id, connection.clone(), member);
+    shared.orchestrator.node_connected(&id, hello.usage.clone());
+    tracing::info!(node = %id, membership = membership.as_str(), "node connected");
+    let session = Session {
+        id: id.clone(),
+        wire,
+        shared,
+        standing,
+        woken: Arc::default(),
+        open: FuturesUnordered::new(),
+    };
+    let ended = session.run(membership).await;
+    if shared.sessions.end(&id, connection) {
+        shared.orchestrator.node_disconnected(&id, &ended.for_people());
+        tracing::info!(node = %id, reason = %ended, "node disconnected");
+    }
+    Ok(ended)
+}
+
+/// Answers the hello. Returns only for a node that was let in.
+async fn let_in(
+    wire: &mut Wire,
+    hello: &Hello,
+    key: &str,
+    shared: &Arc<Shared>,
+) -> Result<Membership, Ended> {
+    let version = match HubLink::choose_version(hello) {
+        Ok(version) => version,
+        Err(mismatch) => {
+            return wire
+                .part(Refusal {
+                    code: RefusalCode::Version,
+                    message: mismatch.to_string(),
+                    retry_after_s: 300,
+                })
+                .await;
+        }
+    };
+    let guest = Guest {
+        info: &hello.info,
+        key,
+        has_secret: shared.authority.is_secret(hello.secret.as_deref()),
+        manual_approval: shared.manual_approval,
+    };
+    let greeted = shared.orchestrator.greet(&guest)?;
+    if let Some(commit) = greeted.commit {
+        commit.durable().await?;
+    }
+    match greeted.greeting {
+        Greeting::Refused(refusal) => {
+            tracing::warn!(node = %hello.info.node_id, code = ?refusal.code, "node refused");
+            wire.part(refusal).await
+        }
+        Greeting::Welcome(membership) => {
+            wire.link.welcome(Welcome {
+                version,
+                membership,
+                now: clock::now(),
+                sequence_floor: greeted.sequence_floor,
+                artifact_key: shared.authority.artifact_public_key(),
+            });
+            Ok(membership)
+        }
+    }
+}
+
+/// SHA-256 of the public key whose possession the node proved in the handshake.
+fn key_fingerprint(connection: &quinn::Connection) -> Option<String> {
+    let identity = connection.peer_identity()?;
+    let chain = identity.downcast::<Vec<rustls::pki_types::CertificateDer<'static>>>().ok()?;
+    let certificate = webpki::EndEntityCert::try_from(chain.first()?).ok()?;
+    Some(super::authority::hex(&Sha256::digest(certificate.subject_public_key_info())))
+}
+
+/// The control stream and the machine that speaks on it.
+struct Wire {
+    connection: quinn::Connection,
+    send: quinn::SendStream,
+    receive: quinn::RecvStream,
+    link: HubLink,
+    outgoing: BytesMut,
+}
+
+impl Wire {
+    /// Waits for the node's first message.
+    async fn greeted(connection: &quinn::Connection) -> Result<(Self, Box<Hello>), Ended> {
+        let (send, receive) = connection.accept_bi().await?;
+        let mut wire = Self {
+            connection: connection.clone(),
+            send,
+            receive,
+            link: HubLink::new(),
+            outgoing: BytesMut::new(),
+        };
+        loop {
+            let chunk = wire.receive.read_chunk(READ_BYTES, true).await?.ok_or(Ended::Silent)?;
+            if let Some(HubEvent::Hello(hello)) = wire.link.receive(&chunk.bytes)?.into_iter().next() {
+                return Ok((wire, hello));
+            }
+        }
+    }
+
+    /// Tells the node why it is not let in, and waits until it has heard it.
+    async fn part<T>(&mut self, refusal: Refusal) -> Result<T, Ended> {
+        self.link.refuse(refusal);
+        self.flush_and_wait().await;
+        Err(Ended::Refused)
+    }
+
+    /// Sends what there is and waits until the node closes its side, or for a while.
+    async fn flush_and_wait(&mut self) {
+        self.collect();
+        let parting = async {
+            self.send.write_all(&self.outgoing).await?;
+            let _ = self.send.finish();
+            self.connection.closed().await;
+            Ok::<_, quinn::WriteError>(())
+        };
+        let _ = tokio::time::timeout(PARTING_TIME, parting).await;
+    }
+
+    fn collect(&mut self) {
+        let bytes = self.link.transmit();
+        self.outgoing.extend_from_slice(&bytes);
+    }
+}
+
+/// A node that was let in.
+struct Session<'a> {
+    id: NodeId,
+    wire: Wire,
+    shared: &'a Arc<Shared>,
+    standing: watch::Receiver<Standing>,
+    woken: Arc<Notify>,
+    /// Observations on their way to the disk.
+    open: FuturesUnordered<BoxFuture<'static, Result<u64, ChangeError>>>,
+}
+
+impl Session<'_> {
+    async fn run(mut self, membership: Membership) -> Ended {
+        let mut membership = membership;
+        if membership == Membership::Approved {
+            self.begin_work().await;
+        }
+        let ended = loop {
+            if let Err(ended) = self.turn(&mut membership).await {
+                break ended;
+            }
+        };
+        self.shared.wishes.unsubscribe(&self.id, &self.woken);
+        ended
+    }
+
+    /// One thing happens.
+    async fn turn(&mut self, membership: &mut Membership) -> Result<(), Ended> {
+        self.wire.collect();
+        if self.wire.outgoing.len() > MAX_OUTGOING_BYTES {
+            return Err(Ended::Slow);
+        }
+        tokio::select! {
+            written = self.wire.send.write(&self.wire.outgoing), if !self.wire.outgoing.is_empty() => {
+                self.wire.outgoing.advance(written?);
+            }
+            chunk = self.wire.receive.read_chunk(READ_BYTES, true) => {
+                let chunk = chunk?.ok_or(Ended::Goodbye)?;
+                for event in self.wire.link.receive(&chunk.bytes)? {
+                    self.handle(event)?;
+                }
+            }
+            Some(durable) = self.open.next() => self.wire.link.acknowledge(durable?),
+            () = self.woken.notified() => self.tell_changes().await,
+            changed = self.standing.changed() => {
+                if changed.is_err() {
+                    // A newer connection of the same node took over.
+                    self.wire.connection.closed().await;
+                    return Err(Ended::Goodbye);
+                }
+                self.follow_standing(membership).await?;
+            }
+            stream = self.wire.connection.accept_bi() => {
+                let (send, receive) = stream?;
+                let is_member = *membership == Membership::Approved;
+                tokio::spawn(serve::answer(self.shared.clone(), self.id.clone(), is_member, send, receive));
+            }
+        }
+        Ok(())
+    }
+
+    fn handle(&mut self, event: HubEvent) -> Result<(), Ended> {
+        match event {
+            HubEvent::Hello(_) => Err(LinkError::Unexpected("second hello").into()),
+            HubEvent::Observed { sequence, observation } => self.observed(sequence, *observation),
+            HubEvent::Info(info) if info.node_id != self.id => {
+                Err(LinkError::Unexpected("foreign info").into())
+            }
+            HubEvent::Info(info) => {
+                if let Some(commit) = self.shared.orchestrator.node_informed(*info)? {
+                    commit.detach();
+                }
+                Ok(())
+            }
+            HubEvent::Usage(usage) => {
+                self.shared.orchestrator.node_usage(&self.id, usage);
+                Ok(())
+            }
+            HubEvent::Goodbye => Err(Ended::Goodbye),
+        }
+    }
+
+    fn observed(&mut self, sequence: u64, observation: Observation) -> Result<(), Ended> {
+        match self.shared.orchestrator.observe(&self.id, sequence, observation)? {
+            Observed::Unwanted => self.wire.link.acknowledge(sequence),
+            Observed::Commit(commit) => {
+                self.open.push(Box::pin(async move { commit.durable().await.map(|()| sequence) }));
+            }
+        }
+        Ok(())
+    }
+
+    /// Tells the node everything that is wanted of it, as far as it does not have it.
+    async fn begin_work(&mut self) {
+        let wanted = self.shared.wishes.subscribe(&self.id, self.woken.clone());
+        let fingerprints: BTreeSet<u64> = wanted.iter().map(|execution| fingerprint(&execution.id)).collect();
+        self.wire.link.disown_all_but(&fingerprints);
+        for execution in wanted {
+            self.tell(&execution).await;
+        }
+    }
+
+    async fn tell_changes(&mut self) {
+        for change in self.shared.wishes.changes(&self.id) {
+            match change {
+                Change::Wanted(execution) => self.tell(&execution).await,
+                Change::Gone(id) => self.wire.link.forget(fingerprint(&id)),
+            }
+        }
+    }
+
+    async fn tell(&mut self, execution: &Execution) {
+        let mut wish = wish(execution);
+        if self.wire.link.has(&wish) {
+            return;
+        }
+        match work(self.shared, execution).await {
+            Ok(work) => wish.work = work.map(Box::new),
+            // The node is asked again at its next connection.
+            Err(error) => {
+                return tracing::error!(execution = %execution.id, %error, "its work cannot be read");
+            }
+        }
+        self.wire.link.want(wish);
+    }
+
+    async fn follow_standing(&mut self, membership: &mut Membership) -> Result<(), Ended> {
+        let standing = self.standing.borrow_and_update().clone();
+        match standing {
+            Standing::Revoked(why) => {
+                self.wire.link.revoke(why);
+                self.wire.flush_and_wait().await;
+                Err(Ended::Revoked)
+            }
+            Standing::Member { membership: now, .. } if now != *membership => {
+                *membership = now;
+                self.wire.link.set_membership(now);
+                if now == Membership::Approved {
+                    self.begin_work().await;
+                }
+                Ok(())
+            }
+            Standing::Member { .. } => Ok(()),
+        }
+    }
+}
+
+fn wish(execution: &Execution) -> Wish {
+    Wish {
+        execution_id: execution.id.clone(),
+        generation: execution.generation,
+        desired: execution.desired,
+        reason: execution.desired_message.clone(),
+        seen: execution.observed,
+        work: None,
+    }
+}
+
+/// What the node needs to run it; `None` when the job is gone, and so the execution no longer wanted.
+async fn work(shared: &Shared, execution: &Execution) -> Result<Option<Work>, crate::state::ReadError> {
+    let reader = shared.orchestrator.reader();
+    let Some(head) = reader.head(&execution.job_id).await? else { return Ok(None) };
+    let spec = reader.spec(&execution.job_id, execution.job_version).await?;
+    Ok(Some(Work {
+        job_id: head.id,
+        job_name: head.name,
+        namespace: head.namespace,
+        job_type: spec.job_type,
+        job_version: execution.job_version,
+        priority: spec.priority,
+        partition: execution.partition,
+        count: spec.count,
+        task: spec.task,
+    }))
+}

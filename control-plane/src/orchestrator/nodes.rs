@@ -1,0 +1,247 @@
+//! Nodes: who may join, who may work, who is there.
+
+mod connections;
+mod greeting;
+
+use std::sync::Arc;
+
+use bacalhau_protocol::ids::NodeId;
+use bacalhau_protocol::model::{
+    DesiredState, Event, Execution, Membership, NodeInfo, NodeUsage, ObservedState, topic,
+};
+use bacalhau_protocol::time::Timestamp;
+use bacalhau_protocol::wire::record::{self, Kind};
+
+use super::{ChangeError, Commit, Orchestrator};
+use crate::clock;
+use crate::scheduler::{Reachable, Trigger};
+use crate::state::{Draft, NodeRecord, World, keys};
+use crate::store::Txn;
+
+pub(super) use self::connections::Connections;
+pub use self::connections::NodeStatus;
+pub use self::greeting::{Greeting, Guest};
+
+/// What an administrator decides about a node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NodeChange {
+    /// It may take work. With `replace_key` the key that asked last takes over the node id.
+    Approve {
+        /// For a device that was set up anew.
+        replace_key: bool,
+    },
+    /// It may not; its work is stopped.
+    Reject,
+    /// Forget it; its work is stopped. It may ask again.
+    Delete,
+}
+
+/// Why a node was not changed.
+#[derive(Debug, thiserror::Error)]
+pub enum NodeError {
+    /// There is no such node.
+    #[error("node not found: {0}")]
+    NotFound(String),
+    /// It is so already.
+    #[error("node {id} already {state}")]
+    Already {
+        /// The node.
+        id: NodeId,
+        /// `approved` or `rejected`.
+        state: &'static str,
+    },
+    /// `replace_key` without another key that asked.
+    #[error("node {0} has not been asked for by another key; there is nothing to replace")]
+    NoOtherKey(NodeId),
+    /// It could not be made durable.
+    #[error(transparent)]
+    Change(#[from] ChangeError),
+}
+
+/// A node that was let in, or not.
+pub struct Greeted {
+    /// The answer.
+    pub greeting: Greeting,
+    /// Wait for this before the answer is sent.
+    pub commit: Option<Commit>,
+    /// Highest observation sequence taken in from the node's executions in progress.
+    pub sequence_floor: u64,
+}
+
+impl Orchestrator {
+    /// Decides whether a node is let in, and keeps what it says about itself.
+    pub fn greet(&self, guest: &Guest<'_>) -> Result<Greeted, ChangeError> {
+        let now = clock::now();
+        let mut guard = self.world();
+        let world = guard.get()?;
+        let id = &guest.info.node_id;
+        let (record, greeting) = greeting::decide(world.node(id).map(|record| &**record), guest, now);
+        let commit = record.map(|record| self.put_node(world, record, now));
+        let executions = world.executions_on(id);
+        let sequence_floor =
+            executions.iter().map(|execution| execution.observed_sequence).max().unwrap_or(0);
+        Ok(Greeted { greeting, commit, sequence_floor })
+    }
+
+    /// A node that was let in can be reached from now on.
+    pub fn node_connected(&self, id: &NodeId, usage: NodeUsage) {
+        let now = clock::now();
+        self.inner.nodes.connected(id, usage, now);
+        if let Ok(world) = self.world().get() {
+            world.set_reachable(id, Reachable::Connected);
+            self.mark_concerned(world, id);
+        }
+    }
+
+    /// A node cannot be reached any more.
+    pub fn node_disconnected(&self, id: &NodeId, error: &str) {
+        let now = clock::now();
+        self.inner.nodes.disconnected(id, error, now);
+        if let Ok(world) = self.world().get() {
+            world.set_reachable(id, Reachable::Silent { since: now });
+            world.jobs_on(id).iter().for_each(|job| self.mark(job));
+        }
+    }
+
+    /// What a node has given out changed; kept in memory only.
+    pub fn node_usage(&self, id: &NodeId, usage: NodeUsage) {
+        self.inner.nodes.used(id, usage);
+    }
+
+    /// A node was heard; kept in memory only.
+    pub fn node_heard(&self, id: &NodeId, at: Timestamp) {
+        self.inner.nodes.heard(id, at);
+    }
+
+    /// A node's labels, capacity or engines changed.
+    pub fn node_informed(&self, info: NodeInfo) -> Result<Option<Commit>, ChangeError> {
+        let now = clock::now();
+        let mut guard = self.world();
+        let world = guard.get()?;
+        let Some(record) = world.node(&info.node_id).filter(|record| record.info != info) else {
+            return Ok(None);
+        };
+        let record = NodeRecord { info, modified: now, ..NodeRecord::clone(record) };
+        let id = record.id.clone();
+        let commit = self.put_node(world, record, now);
+        self.mark_concerned(world, &id);
+        Ok(Some(commit))
+    }
+
+    /// Does what an administrator decided. When this returns, it is on disk; the node hears it at once.
+    pub async fn change_node(&self, id: &NodeId, change: NodeChange, message: &str) -> Result<(), NodeError> {
+        let commits = {
+            let now = clock::now();
+            let mut guard = self.world();
+            let world = guard.get()?;
+            let record = world.node(id).ok_or_else(|| NodeError::NotFound(id.to_string()))?;
+            let record =
+                NodeRecord { message: message.to_owned(), modified: now, ..NodeRecord::clone(record) };
+            self.decided(world, record, change, now)?
+        };
+        for commit in commits {
+            commit.durable().await?;
+        }
+        Ok(())
+    }
+
+    /// All nodes, or those whose id begins with `start`, as they are now.
+    pub fn nodes(&self, start: &str) -> Result<Vec<NodeStatus>, ChangeError> {
+        let mut guard = self.world();
+        let world = guard.get()?;
+        let found = world.node_records().filter(|record| record.id.as_str().starts_with(start));
+        Ok(found.map(|record| self.inner.nodes.status(record.clone(), world)).collect())
+    }
+
+    fn decided(
+        &self,
+        world: &mut World,
+        mut record: NodeRecord,
+        change: NodeChange,
+        now: Timestamp,
+    ) -> Result<Vec<Commit>, NodeError> {
+        let id = record.id.clone();
+        match change {
+            NodeChange::Approve { replace_key } => {
+                approve(&mut record, replace_key)?;
+                let commit = self.put_node(world, record, now);
+                self.mark_concerned(world, &id);
+                Ok(vec![commit])
+            }
+            NodeChange::Reject if record.membership == Membership::Rejected => {
+                Err(NodeError::Already { id, state: "rejected" })
+            }
+            NodeChange::Reject => {
+                record.membership = Membership::Rejected;
+                let mut commits = vec![self.put_node(world, record, now)];
+                commits.extend(self.end_all_on(world, &id, "node has been rejected"));
+                Ok(commits)
+            }
+            NodeChange::Delete => {
+                let mut commits = vec![self.queue(vec![Txn::new().delete(keys::node(&id))])];
+                world.remove_node(&id);
+                self.inner.nodes.remove(&id);
+                commits.extend(self.end_all_on(world, &id, "node has been deleted"));
+                Ok(commits)
+            }
+        }
+    }
+
+    fn put_node(&self, world: &mut World, record: NodeRecord, now: Timestamp) -> Commit {
+        let txn = Txn::new().put(keys::node(&record.id), record::encode(Kind::Node, &record));
+        world.put_node(Arc::new(record), now);
+        self.queue(vec![txn])
+    }
+
+    /// A node that is no member any more is not waited for: what ran there counts as ended.
+    fn end_all_on(&self, world: &mut World, node: &NodeId, why: &str) -> Vec<Commit> {
+        let message = format!("Execution stop requested because {why}");
+        let jobs = world.jobs_on(node);
+        let mut commits = Vec::with_capacity(jobs.len());
+        for id in jobs {
+            let Some(job) = world.job(&id) else { continue };
+            let mut draft = Draft::change(job, clock::now());
+            for execution in job.executions.values() {
+                if execution.node_id == *node && execution.may_be_running() {
+                    draft.record(Some(execution.id.clone()), event(&draft, &message));
+                    draft.put_execution(ended(execution, &message));
+                }
+            }
+            self.plan_into(world, &mut draft, Trigger::NodeLeave);
+            commits.push(self.commit(world, &draft));
+        }
+        commits
+    }
+
+    fn mark_concerned(&self, world: &World, node: &NodeId) {
+        world.concerned_by_nodes().for_each(|job| self.mark(job));
+        world.jobs_on(node).iter().for_each(|job| self.mark(job));
+    }
+}
+
+fn approve(record: &mut NodeRecord, replace_key: bool) -> Result<(), NodeError> {
+    if replace_key {
+        let other = record.other_key.take().ok_or_else(|| NodeError::NoOtherKey(record.id.clone()))?;
+        record.key = other.key;
+    } else if record.membership == Membership::Approved {
+        return Err(NodeError::Already { id: record.id.clone(), state: "approved" });
+    }
+    record.membership = Membership::Approved;
+    Ok(())
+}
+
+fn ended(execution: &Execution, message: &str) -> Execution {
+    Execution {
+        desired: DesiredState::Stopped,
+        desired_message: message.to_owned(),
+        generation: execution.generation + 1,
+        observed: ObservedState::Failed,
+        observed_message: message.to_owned(),
+        ..execution.clone()
+    }
+}
+
+fn event(draft: &Draft, message: &str) -> Event {
+    let details = [("IsError".to_owned(), "true".to_owned())].into();
+    Event { topic: topic::SCHEDULING.to_owned(), message: message.to_owned(), at: draft.now(), details }
+}

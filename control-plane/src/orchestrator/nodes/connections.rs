@@ -1,0 +1,111 @@
+//! Who is there now. In memory only: a restart finds everybody silent, and asks nobody to write.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bacalhau_protocol::ids::NodeId;
+use bacalhau_protocol::model::{NodeUsage, Resources};
+use bacalhau_protocol::time::Timestamp;
+
+use crate::scheduler::Reachable;
+use crate::state::{NodeRecord, World};
+
+/// A node as it is now.
+#[derive(Clone, Debug)]
+pub struct NodeStatus {
+    /// What is durable.
+    pub record: Arc<NodeRecord>,
+    /// It can be reached.
+    pub is_connected: bool,
+    /// When it was heard last; zero when not since the start of this process.
+    pub last_heard: Timestamp,
+    /// Start of the current connection, or of the last one.
+    pub connected_since: Timestamp,
+    /// End of the last connection; zero while connected for the first time.
+    pub disconnected_since: Timestamp,
+    /// Why the last connection ended; may be empty.
+    pub last_error: String,
+    /// What it says it has given out; empty while it cannot be reached.
+    pub usage: NodeUsage,
+    /// What executions have set aside there.
+    pub allocated: Resources,
+}
+
+/// The connections' side of all nodes.
+#[derive(Default)]
+pub(in crate::orchestrator) struct Connections {
+    nodes: Mutex<BTreeMap<NodeId, Connection>>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Connection {
+    is_connected: bool,
+    last_heard: Timestamp,
+    connected_since: Timestamp,
+    disconnected_since: Timestamp,
+    last_error: String,
+    usage: NodeUsage,
+}
+
+impl Connections {
+    pub(super) fn connected(&self, id: &NodeId, usage: NodeUsage, now: Timestamp) {
+        let mut nodes = self.lock();
+        let connection = nodes.entry(id.clone()).or_default();
+        connection.is_connected = true;
+        connection.connected_since = now;
+        connection.last_heard = now;
+        connection.last_error.clear();
+        connection.usage = usage;
+    }
+
+    pub(super) fn disconnected(&self, id: &NodeId, error: &str, now: Timestamp) {
+        if let Some(connection) = self.lock().get_mut(id) {
+            connection.is_connected = false;
+            connection.disconnected_since = now;
+            connection.last_error = error.to_owned();
+            connection.usage = NodeUsage::default();
+        }
+    }
+
+    pub(super) fn used(&self, id: &NodeId, usage: NodeUsage) {
+        if let Some(connection) = self.lock().get_mut(id) {
+            connection.usage = usage;
+        }
+    }
+
+    pub(super) fn heard(&self, id: &NodeId, at: Timestamp) {
+        if let Some(connection) = self.lock().get_mut(id) {
+            connection.last_heard = connection.last_heard.max(at);
+        }
+    }
+
+    pub(super) fn remove(&self, id: &NodeId) {
+        self.lock().remove(id);
+    }
+
+    pub(super) fn status(&self, record: Arc<NodeRecord>, world: &World) -> NodeStatus {
+        let connection = self.lock().get(&record.id).cloned().unwrap_or_default();
+        let allocated = world.nodes().get(&record.id).map(|view| view.allocated.clone()).unwrap_or_default();
+        NodeStatus {
+            is_connected: connection.is_connected,
+            last_heard: connection.last_heard,
+            connected_since: connection.connected_since,
+            disconnected_since: connection.disconnected_since,
+            last_error: connection.last_error,
+            usage: connection.usage,
+            allocated,
+            record,
+        }
+    }
+
+    /// Tells a world that was read again who is there.
+    pub(in crate::orchestrator) fn restore(&self, world: &mut World) {
+        let connected: Vec<NodeId> =
+            self.lock().iter().filter(|(_, node)| node.is_connected).map(|(id, _)| id.clone()).collect();
+        connected.iter().for_each(|id| world.set_reachable(id, Reachable::Connected));
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<NodeId, Connection>> {
+        self.nodes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

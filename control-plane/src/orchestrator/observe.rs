@@ -1,0 +1,167 @@
+//! Taking in what a node reports of an execution.
+
+use bacalhau_protocol::ids::{ExecutionId, JobId, NodeId};
+use bacalhau_protocol::model::{DesiredState, Event, Execution, Observation, ObservedState, RunOutput};
+
+use super::{ChangeError, Commit, Orchestrator};
+use crate::clock;
+use crate::scheduler::Trigger;
+use crate::state::{Draft, World};
+
+/// Up to this many executions a job is evaluated in the same commit that takes an observation in, which saves a trivial
+/// job a commit. Larger jobs are marked: a thousand answers at once make a few evaluations, not a thousand.
+const MAX_INLINE_EXECUTIONS: usize = 16;
+
+/// Longest message or event text taken from a node, bytes; what is longer is cut.
+const MAX_TEXT_BYTES: usize = 4096;
+/// Events taken from one observation.
+const MAX_EVENTS: usize = 32;
+/// Entries of an event's details.
+const MAX_DETAILS: usize = 16;
+
+/// What became of an observation.
+pub enum Observed {
+    /// Acknowledge it when this is durable.
+    Commit(Commit),
+    /// Nobody needs it; acknowledge it at once.
+    Unwanted,
+}
+
+impl Orchestrator {
+    /// Takes in what `node` reports. Repeats and reports of executions nobody knows change nothing.
+    pub fn observe(
+        &self,
+        node: &NodeId,
+        sequence: u64,
+        observation: Observation,
+    ) -> Result<Observed, ChangeError> {
+        let now = clock::now();
+        let mut guard = self.world();
+        let world = guard.get()?;
+        let Some((job, execution)) = find(world, node, &observation) else { return Ok(Observed::Unwanted) };
+        let Some(live) = world.job(&job) else { return Ok(Observed::Unwanted) };
+        let mut draft = Draft::change(live, now);
+        let is_new = sequence > execution.observed_sequence;
+        let ended = take_in(&mut draft, execution, sequence, observation, is_new);
+        let plan_now = is_new && live.executions.len() <= MAX_INLINE_EXECUTIONS;
+        if plan_now {
+            self.plan_into(world, &mut draft, Trigger::ExecUpdate);
+        }
+        let commit = self.commit(world, &draft);
+        if !plan_now && is_new {
+            self.mark(&job);
+        }
+        if ended {
+            self.mark_waiting(world);
+        }
+        Ok(Observed::Commit(commit))
+    }
+
+    /// Whether an execution in progress is on a node.
+    pub fn is_on(&self, execution: &ExecutionId, node: &NodeId) -> bool {
+        let mut guard = self.world();
+        let Ok(world) = guard.get() else { return false };
+        let job = world.job_of(execution).and_then(|job| world.job(job));
+        job.and_then(|job| job.executions.get(execution)).is_some_and(|execution| execution.node_id == *node)
+    }
+
+    /// Capacity became free: the next few waiting jobs get a look.
+    fn mark_waiting(&self, world: &World) {
+        let mut rotation = self.inner.rotation.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        rotation.turn(world.waiting()).into_iter().for_each(|job| self.mark(job));
+    }
+}
+
+fn find(world: &World, node: &NodeId, observation: &Observation) -> Option<(JobId, Execution)> {
+    let job = world.job_of(&observation.execution_id)?;
+    let execution = world.job(job)?.executions.get(&observation.execution_id)?;
+    // A node speaks for its own executions only, and an end is the end.
+    (execution.node_id == *node && !execution.observed.is_terminal())
+        .then(|| (job.clone(), Execution::clone(execution)))
+}
+
+/// Puts the observation into the draft; says whether the execution ended with it.
+fn take_in(
+    draft: &mut Draft,
+    mut execution: Execution,
+    sequence: u64,
+    observation: Observation,
+    is_new: bool,
+) -> bool {
+    let id = execution.id.clone();
+    if is_new {
+        execution.observed_sequence = sequence;
+        execution.observed = observation.state.max(execution.observed);
+        execution.observed_message = cut(observation.message);
+        execution.published = observation.published.or(execution.published);
+        execution.output = observation.output.map(bounded).or(execution.output);
+        observation
+            .events
+            .into_iter()
+            .take(MAX_EVENTS)
+            .for_each(|event| draft.record(Some(id.clone()), tidy(event)));
+    }
+    let ended = execution.observed.is_terminal();
+    if ended {
+        settle(&mut execution);
+    }
+    draft.put_execution(execution);
+    ended
+}
+
+/// What is wanted of an execution that ended (api.md 2.11). The node needs no word of it.
+fn settle(execution: &mut Execution) {
+    if execution.desired == DesiredState::Stopped {
+        return;
+    }
+    execution.desired = DesiredState::Stopped;
+    execution.desired_message = match execution.observed {
+        ObservedState::Completed => "execution completed",
+        ObservedState::Refused => "bid rejected",
+        ObservedState::Stopped => "execution stopped",
+        _ => "execution failed",
+    }
+    .to_owned();
+}
+
+fn tidy(mut event: Event) -> Event {
+    event.message = cut(event.message);
+    event.topic = cut(event.topic);
+    while event.details.len() > MAX_DETAILS {
+        event.details.pop_last();
+    }
+    event.details = event.details.into_iter().map(|(key, value)| (cut(key), cut(value))).collect();
+    event
+}
+
+fn bounded(mut output: RunOutput) -> RunOutput {
+    // A replaced byte takes three.
+    let limit = 3 * RunOutput::MAX_BYTES;
+    output.stdout = cut_at(output.stdout, limit);
+    output.stderr = cut_at(output.stderr, limit);
+    output.error = cut(output.error);
+    output
+}
+
+fn cut(text: String) -> String {
+    cut_at(text, MAX_TEXT_BYTES)
+}
+
+fn cut_at(mut text: String, limit: usize) -> String {
+    if text.len() > limit {
+        let end = (0..=limit).rev().find(|&end| text.is_char_boundary(end)).unwrap_or(0);
+        text.truncate(end);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_texts_are_cut_between_characters() {
+        assert_eq!(cut_at("häß".to_owned(), 2), "h");
+        assert_eq!(cut("x".repeat(5000)).len(), MAX_TEXT_BYTES);
+    }
+}

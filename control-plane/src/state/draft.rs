@@ -1,0 +1,203 @@
+//! A change of one job under construction: what the scheduler, an observation or a caller decided, before it is
+//! applied to the [`super::World`] and queued for the store.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bacalhau_protocol::ids::ExecutionId;
+use bacalhau_protocol::model::{Event, Execution, Job, JobSpec, JobState};
+use bacalhau_protocol::time::Timestamp;
+use bacalhau_protocol::wire::record::{self, Kind};
+
+use super::history::HistoryEntry;
+use super::keys;
+use super::world::LiveJob;
+use crate::store::Txn;
+
+/// Executions written in one transaction. Their records are at most about 8 KiB (two streams of 2 KiB, each byte up to
+/// three when replaced), so this stays far below the store's limits of 100 operations and 1 MiB.
+pub const MAX_EXECUTIONS_PER_TXN: usize = 40;
+
+/// History entries kept in one record.
+const MAX_ENTRIES_PER_RECORD: usize = 100;
+
+/// A change of one job.
+#[derive(Clone, Debug)]
+pub struct Draft {
+    /// The head as it will be.
+    pub head: Job,
+    /// The specification of the head's version.
+    pub spec: Arc<JobSpec>,
+    pub(super) executions: BTreeMap<ExecutionId, Execution>,
+    pub(super) before: Before,
+    history: Vec<HistoryEntry>,
+    new_version: bool,
+    now: Timestamp,
+}
+
+/// What the job was before the change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Before {
+    /// There was none.
+    Absent,
+    /// In progress.
+    Live,
+    /// It had ended then; an update or a rerun brings it back.
+    Ended(Timestamp),
+}
+
+impl Draft {
+    /// A job that did not exist.
+    pub fn create(head: Job, spec: Arc<JobSpec>, now: Timestamp) -> Self {
+        Self::new(head, spec, Before::Absent, true, now)
+    }
+
+    /// A change of a job that exists.
+    pub fn change(job: &LiveJob, now: Timestamp) -> Self {
+        let before = job.head.ended.map_or(Before::Live, Before::Ended);
+        let mut draft = Self::new(Job::clone(&job.head), job.spec.clone(), before, false, now);
+        draft.head.revision += 1;
+        draft.head.modified = now;
+        draft
+    }
+
+    fn new(head: Job, spec: Arc<JobSpec>, before: Before, new_version: bool, now: Timestamp) -> Self {
+        Self { head, spec, executions: BTreeMap::new(), before, history: Vec::new(), new_version, now }
+    }
+
+    /// The time of the change.
+    pub fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    /// Gives the job another specification, as its next version.
+    pub fn next_version(&mut self, spec: Arc<JobSpec>, message: &str) {
+        self.head.version += 1;
+        self.head.version_created = self.now;
+        self.head.targets_fixed = false;
+        self.spec = spec;
+        self.new_version = true;
+        self.set_state(JobState::Pending, message.to_owned(), BTreeMap::new());
+    }
+
+    /// Sets where the job stands.
+    pub fn set_state(&mut self, state: JobState, message: String, details: BTreeMap<String, String>) {
+        self.head.state = state;
+        self.head.message = message;
+        self.head.details = details;
+        self.head.ended = state.is_terminal().then_some(self.now);
+    }
+
+    /// Adds or replaces an execution; its revision and time of change are set here.
+    pub fn put_execution(&mut self, mut execution: Execution) {
+        execution.revision += 1;
+        execution.modified = self.now;
+        self.executions.insert(execution.id.clone(), execution);
+    }
+
+    /// The execution as the change leaves it, if the change touches it.
+    pub fn execution(&self, id: &ExecutionId) -> Option<&Execution> {
+        self.executions.get(id)
+    }
+
+    /// The executions the change touches.
+    pub fn changed(&self) -> impl Iterator<Item = &Execution> {
+        self.executions.values()
+    }
+
+    /// Adds an entry to the job's history.
+    pub fn record(&mut self, execution_id: Option<ExecutionId>, event: Event) {
+        self.head.history += 1;
+        self.history.push(HistoryEntry {
+            sequence: self.head.history,
+            job_version: self.head.version,
+            execution_id,
+            event,
+        });
+    }
+
+    /// The transactions that make the change durable, to be queued in this order. One for all but very large plans:
+    /// those are written in chunks, and only the last one carries the head that says the plan is whole. After a cut
+    /// in between, the next evaluation plans what is missing under the same ids.
+    pub fn txns(&self) -> Vec<Txn> {
+        let executions: Vec<&Execution> = self.executions.values().collect();
+        let mut chunks = executions.chunks(MAX_EXECUTIONS_PER_TXN);
+        let first = chunks.next().unwrap_or_default();
+        let rest: Vec<_> = chunks.collect();
+        let mut txns = vec![self.first_txn(first, rest.is_empty())];
+        for (index, chunk) in rest.iter().enumerate() {
+            let mut txn = Txn::new().exists(keys::job(&self.head.id));
+            txn = self.put_executions(txn, chunk);
+            if index + 1 == rest.len() {
+                txn = self.put_head(txn, true);
+            }
+            txns.push(txn);
+        }
+        txns
+    }
+
+    fn first_txn(&self, executions: &[&Execution], whole: bool) -> Txn {
+        let mut txn = Txn::new();
+        txn = match self.before {
+            Before::Absent => self.put_new(txn.absent(keys::job(&self.head.id))),
+            Before::Live | Before::Ended(_) => txn.exists(keys::job(&self.head.id)),
+        };
+        if self.new_version {
+            let key = keys::version(&self.head.id, self.head.version);
+            txn = txn.put(key, record::encode(Kind::JobSpec, &*self.spec));
+        }
+        txn = self.put_lifecycle(txn);
+        txn = self.put_history(txn);
+        txn = self.put_executions(txn, executions);
+        self.put_head(txn, whole)
+    }
+
+    fn put_new(&self, mut txn: Txn) -> Txn {
+        let head = &self.head;
+        if head.name != head.id.as_str() {
+            let name = keys::name(&head.namespace, &head.name);
+            txn = txn.absent(name.clone()).put(name, head.id.as_str().to_owned());
+        }
+        txn.put(keys::listed(None, head.created, &head.id), "")
+            .put(keys::listed(Some(&head.namespace), head.created, &head.id), "")
+    }
+
+    fn put_lifecycle(&self, mut txn: Txn) -> Txn {
+        let id = &self.head.id;
+        if let Before::Ended(at) = self.before {
+            txn = txn.delete(keys::ended(at, id));
+        }
+        match (self.head.ended, &self.before) {
+            (Some(at), Before::Absent | Before::Ended(_)) => txn.put(keys::ended(at, id), ""),
+            (Some(at), Before::Live) => txn.delete(keys::live(id)).put(keys::ended(at, id), ""),
+            (None, Before::Absent | Before::Ended(_)) => txn.put(keys::live(id), ""),
+            (None, Before::Live) => txn,
+        }
+    }
+
+    fn put_history(&self, mut txn: Txn) -> Txn {
+        for entries in self.history.chunks(MAX_ENTRIES_PER_RECORD) {
+            let key = keys::history(&self.head.id, entries[0].sequence);
+            txn = txn.put(key, record::encode(Kind::History, &entries));
+        }
+        txn
+    }
+
+    fn put_executions(&self, mut txn: Txn, executions: &[&Execution]) -> Txn {
+        for execution in executions {
+            let key = keys::execution(&self.head.id, &execution.id);
+            txn = txn.put(key, record::encode(Kind::Execution, execution));
+        }
+        txn
+    }
+
+    fn put_head(&self, txn: Txn, whole: bool) -> Txn {
+        let key = keys::job(&self.head.id);
+        if whole {
+            return txn.put(key, record::encode(Kind::Job, &self.head));
+        }
+        let mut partial = self.head.clone();
+        partial.targets_fixed = false;
+        txn.put(key, record::encode(Kind::Job, &partial))
+    }
+}

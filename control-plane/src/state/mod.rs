@@ -1,0 +1,22 @@
+//! Typed tables over the store, and the working set in memory.
+//!
+//! [`World`] holds what is in progress: jobs that have not ended, executions that may still run, all nodes. A change is
+//! built as a [`Draft`] of one job, applied to the world and queued for the store under one lock, so the order in
+//! memory is the order on disk. Nobody outside sees a change before it is durable: callers wait for the commit, nodes
+//! and watchers follow the store's watch.
+
+mod draft;
+mod history;
+pub mod keys;
+mod load;
+mod node;
+mod read;
+mod world;
+
+pub use draft::{Draft, MAX_EXECUTIONS_PER_TXN};
+pub use history::HistoryEntry;
+pub use load::LoadError;
+pub(crate) use load::load_job;
+pub use node::{NodeRecord, OtherKey};
+pub use read::{JobPage, JobQuery, Lookup, ReadError, Reader};
+pub use world::{LiveJob, World};

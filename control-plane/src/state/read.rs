@@ -1,0 +1,233 @@
+//! Reading what is durable, for callers. Every read costs what it returns, not what is stored.
+
+use std::sync::Arc;
+
+use bacalhau_protocol::ids::{ExecutionId, JobId};
+use bacalhau_protocol::model::{Execution, Job, JobSpec};
+use bacalhau_protocol::time::Timestamp;
+use bacalhau_protocol::wire::record::{self, Kind, RecordError};
+use bytes::Bytes;
+
+use super::history::HistoryEntry;
+use super::keys;
+use crate::store::{self, Entry, Range, Store, prefix_end};
+
+/// Entries read from the store at a time.
+const PAGE: usize = 256;
+
+/// Why something cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// The store failed.
+    #[error("reading the store")]
+    Store(#[from] store::Error),
+    /// A stored value is damaged or too new.
+    #[error("understanding a stored value")]
+    Record(#[from] RecordError),
+    /// A job refers to a version that is not there.
+    #[error("version {version} of job {job} is not stored")]
+    MissingVersion {
+        /// The job.
+        job: JobId,
+        /// The version.
+        version: u64,
+    },
+}
+
+/// What a text that should name a job names.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Lookup {
+    /// This job.
+    Found(Box<Job>),
+    /// Nothing.
+    Nothing,
+    /// The start of these ids, and maybe of more.
+    Several(Vec<JobId>),
+}
+
+/// Which jobs a listing asks for.
+#[derive(Clone, Debug, Default)]
+pub struct JobQuery {
+    /// All namespaces when absent.
+    pub namespace: Option<String>,
+    /// Newest first.
+    pub newest_first: bool,
+    /// Go on behind this key, as given by the page before.
+    pub after: Option<Bytes>,
+    /// Most jobs on the page.
+    pub limit: usize,
+}
+
+/// One page of a listing.
+#[derive(Clone, Debug, Default)]
+pub struct JobPage {
+    /// The jobs, each with the specification of its current version.
+    pub jobs: Vec<(Job, JobSpec)>,
+    /// Where the next page begins; absent on the last one. Valid while jobs come and go.
+    pub next: Option<Bytes>,
+}
+
+/// Reads what is durable.
+#[derive(Clone)]
+pub struct Reader {
+    store: Arc<dyn Store>,
+}
+
+impl Reader {
+    /// Reads from `store`.
+    pub fn new(store: Arc<dyn Store>) -> Self {
+        Self { store }
+    }
+
+    /// The head of a job.
+    pub async fn head(&self, id: &JobId) -> Result<Option<Job>, ReadError> {
+        let entry = self.store.get(keys::job(id)).await?;
+        Ok(entry.map(|entry| record::decode(Kind::Job, &entry.value)).transpose()?)
+    }
+
+    /// One version of a job's specification.
+    pub async fn spec(&self, id: &JobId, version: u64) -> Result<JobSpec, ReadError> {
+        let entry = self.store.get(keys::version(id, version)).await?;
+        let entry = entry.ok_or_else(|| ReadError::MissingVersion { job: id.clone(), version })?;
+        Ok(record::decode(Kind::JobSpec, &entry.value)?)
+    }
+
+    /// All versions of a job's specification, oldest first.
+    pub async fn versions(&self, id: &JobId) -> Result<Vec<(u64, JobSpec)>, ReadError> {
+        let mut versions = Vec::new();
+        self.scan(&keys::versions(id), |entry| {
+            let number = keys::last_part(&entry.key).and_then(|text| u64::from_str_radix(text, 16).ok());
+            versions.push((number.unwrap_or_default(), record::decode(Kind::JobSpec, &entry.value)?));
+            Ok(true)
+        })
+        .await?;
+        Ok(versions)
+    }
+
+    /// The job that holds a name.
+    pub async fn named(&self, namespace: &str, name: &str) -> Result<Option<JobId>, ReadError> {
+        let entry = self.store.get(keys::name(namespace, name)).await?;
+        Ok(entry.and_then(|entry| JobId::parse(std::str::from_utf8(&entry.value).ok()?).ok()))
+    }
+
+    /// Finds a job by name in a namespace, by id, or by the start of an id (api.md 3.4).
+    pub async fn lookup(&self, text: &str, namespace: &str) -> Result<Lookup, ReadError> {
+        let by_name = self.named(namespace, text).await?;
+        let Some(id) = by_name.or_else(|| JobId::parse(text).ok()) else { return Ok(Lookup::Nothing) };
+        if let Some(job) = self.head(&id).await? {
+            return Ok(Lookup::Found(Box::new(job)));
+        }
+        let start = keys::jobs(text);
+        let range = self.store.range(start.clone(), prefix_end(&start), 4, false).await?;
+        match range.entries.as_slice() {
+            [] => Ok(Lookup::Nothing),
+            [one] => Ok(Lookup::Found(Box::new(record::decode(Kind::Job, &one.value)?))),
+            several => {
+                Ok(Lookup::Several(several.iter().filter_map(|entry| keys::listed_job(&entry.key)).collect()))
+            }
+        }
+    }
+
+    /// All executions of a job, of all versions.
+    pub async fn executions(&self, id: &JobId) -> Result<Vec<Execution>, ReadError> {
+        let mut executions = Vec::new();
+        self.scan(&keys::executions(id), |entry| {
+            executions.push(record::decode(Kind::Execution, &entry.value)?);
+            Ok(true)
+        })
+        .await?;
+        Ok(executions)
+    }
+
+    /// One execution of a job.
+    pub async fn execution(&self, job: &JobId, id: &ExecutionId) -> Result<Option<Execution>, ReadError> {
+        let entry = self.store.get(keys::execution(job, id)).await?;
+        Ok(entry.map(|entry| record::decode(Kind::Execution, &entry.value)).transpose()?)
+    }
+
+    /// Up to `limit` history entries behind `after` that `wanted` takes, oldest first.
+    pub async fn history(
+        &self,
+        id: &JobId,
+        after: u64,
+        limit: usize,
+        wanted: impl Fn(&HistoryEntry) -> bool,
+    ) -> Result<Vec<HistoryEntry>, ReadError> {
+        let mut found = Vec::new();
+        let start = self.history_record_of(id, after.saturating_add(1)).await?;
+        self.scan_from(&start, &keys::histories(id), |entry| {
+            let entries: Vec<HistoryEntry> = record::decode(Kind::History, &entry.value)?;
+            let new = entries.into_iter().filter(|entry| entry.sequence > after && wanted(entry));
+            found.extend(new.take(limit - found.len()));
+            Ok(found.len() < limit)
+        })
+        .await?;
+        Ok(found)
+    }
+
+    /// One page of jobs by age.
+    pub async fn list(&self, query: &JobQuery) -> Result<JobPage, ReadError> {
+        let prefix = keys::listing(query.namespace.as_deref());
+        let (mut start, mut end) = (prefix.clone(), prefix_end(&prefix));
+        match &query.after {
+            Some(after) if query.newest_first => end = after.clone(),
+            Some(after) => start = [after, &b"\0"[..]].concat().into(),
+            None => {}
+        }
+        let range = self.store.range(start, end, query.limit, query.newest_first).await?;
+        let next = range.entries.last().filter(|_| range.more).map(|entry| entry.key.clone());
+        let mut page = JobPage { jobs: Vec::with_capacity(range.entries.len()), next };
+        for id in range.entries.iter().filter_map(|entry| keys::listed_job(&entry.key)) {
+            if let Some(head) = self.head(&id).await? {
+                let spec = self.spec(&id, head.version).await?;
+                page.jobs.push((head, spec));
+            }
+        }
+        Ok(page)
+    }
+
+    /// Jobs that ended before `before`, oldest first, with the time of their end.
+    pub async fn ended_before(&self, before: Timestamp, limit: usize) -> Result<Vec<JobId>, ReadError> {
+        let nothing = JobId::from_random([0; 16]);
+        let end = keys::ended(before, &nothing);
+        let range = self.store.range(keys::all_ended(), end, limit, false).await?;
+        Ok(range.entries.iter().filter_map(|entry| keys::listed_job(&entry.key)).collect())
+    }
+
+    /// Key of the history record that holds `sequence`: the last one that begins at it or before.
+    async fn history_record_of(&self, id: &JobId, sequence: u64) -> Result<Bytes, ReadError> {
+        let end: Bytes = [&keys::history(id, sequence)[..], b"\0"].concat().into();
+        let before = self.store.range(keys::histories(id), end, 1, true).await?;
+        Ok(before.entries.first().map_or_else(|| keys::histories(id), |entry| entry.key.clone()))
+    }
+
+    async fn scan(
+        &self,
+        prefix: &Bytes,
+        each: impl FnMut(&Entry) -> Result<bool, ReadError>,
+    ) -> Result<(), ReadError> {
+        self.scan_from(prefix, prefix, each).await
+    }
+
+    /// Calls `each` with the entries under `prefix` from `start` on until it says `false`.
+    async fn scan_from(
+        &self,
+        start: &Bytes,
+        prefix: &Bytes,
+        mut each: impl FnMut(&Entry) -> Result<bool, ReadError>,
+    ) -> Result<(), ReadError> {
+        let (mut start, end) = (start.clone(), prefix_end(prefix));
+        loop {
+            let Range { entries, more, .. } = self.store.range(start, end.clone(), PAGE, false).await?;
+            for entry in &entries {
+                if !each(entry)? {
+                    return Ok(());
+                }
+            }
+            match entries.last() {
+                Some(last) if more => start = [&last.key[..], b"\0"].concat().into(),
+                _ => return Ok(()),
+            }
+        }
+    }
+}

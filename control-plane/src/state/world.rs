@@ -1,0 +1,272 @@
+//! The working set: everything in progress, and every node.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+use bacalhau_protocol::ids::{ExecutionId, JobId, NodeId};
+use bacalhau_protocol::model::{Execution, Job, JobSpec, JobState, JobType, Membership, NodeInfo, Resources};
+use bacalhau_protocol::time::Timestamp;
+
+use super::draft::Draft;
+use super::node::NodeRecord;
+use crate::scheduler::{NodeView, Nodes, Reachable};
+
+/// Ended executions of a long-running job that stay in memory for each node and partition: enough to tell how often it
+/// failed lately. A daemon that crashes for a year must not fill the memory.
+const KEPT_ENDED_PER_PLACE: usize = 3;
+
+/// Executions of a job before ended ones are looked through for the first time.
+const FIRST_PRUNE: usize = 64;
+
+/// A job in progress.
+#[derive(Clone, Debug)]
+pub struct LiveJob {
+    /// Who it is and where it stands.
+    pub head: Arc<Job>,
+    /// The specification of its current version.
+    pub spec: Arc<JobSpec>,
+    /// Its executions: live ones of any version, ended ones of the current version.
+    pub executions: BTreeMap<ExecutionId, Arc<Execution>>,
+    /// How many executions there may be before ended ones are looked through; grows so that the cost stays in
+    /// proportion to the changes.
+    prune_at: usize,
+}
+
+impl LiveJob {
+    /// A job as it was read or submitted.
+    pub fn new(
+        head: Arc<Job>,
+        spec: Arc<JobSpec>,
+        executions: BTreeMap<ExecutionId, Arc<Execution>>,
+    ) -> Self {
+        Self { head, spec, executions, prune_at: FIRST_PRUNE }
+    }
+
+    /// Ended, and nothing of it may still run anywhere.
+    fn is_settled(&self) -> bool {
+        self.head.state.is_terminal() && !self.executions.values().any(|execution| execution.may_be_running())
+    }
+}
+
+/// Everything in progress, and every node. Changed only under the orchestrator's lock.
+#[derive(Default)]
+pub struct World {
+    jobs: BTreeMap<JobId, LiveJob>,
+    names: HashMap<(String, String), JobId>,
+    /// The job of each execution that may still run.
+    running: HashMap<ExecutionId, JobId>,
+    running_on: HashMap<NodeId, BTreeMap<ExecutionId, JobId>>,
+    daemons: BTreeSet<JobId>,
+    waiting: BTreeSet<JobId>,
+    records: BTreeMap<NodeId, Arc<NodeRecord>>,
+    nodes: Nodes,
+}
+
+impl World {
+    /// A job in progress.
+    pub fn job(&self, id: &JobId) -> Option<&LiveJob> {
+        self.jobs.get(id)
+    }
+
+    /// The job in progress that holds a name.
+    pub fn named(&self, namespace: &str, name: &str) -> Option<&JobId> {
+        self.names.get(&(namespace.to_owned(), name.to_owned()))
+    }
+
+    /// All jobs in progress.
+    pub fn jobs(&self) -> impl Iterator<Item = &JobId> {
+        self.jobs.keys()
+    }
+
+    /// The job of an execution that may still run.
+    pub fn job_of(&self, execution: &ExecutionId) -> Option<&JobId> {
+        self.running.get(execution)
+    }
+
+    /// Jobs that a change of the set of nodes may concern: all daemons, and whatever waits for a node.
+    pub fn concerned_by_nodes(&self) -> impl Iterator<Item = &JobId> {
+        self.daemons.union(&self.waiting)
+    }
+
+    /// Jobs that may miss a node.
+    pub fn waiting(&self) -> &BTreeSet<JobId> {
+        &self.waiting
+    }
+
+    /// Jobs with executions that may run on a node.
+    pub fn jobs_on(&self, node: &NodeId) -> BTreeSet<JobId> {
+        self.running_on.get(node).map(|executions| executions.values().cloned().collect()).unwrap_or_default()
+    }
+
+    /// Executions that may run on a node, wanted or not.
+    pub fn executions_on(&self, node: &NodeId) -> Vec<Arc<Execution>> {
+        let Some(executions) = self.running_on.get(node) else { return Vec::new() };
+        executions.iter().filter_map(|(id, job)| self.jobs.get(job)?.executions.get(id).cloned()).collect()
+    }
+
+    /// All nodes as the scheduler sees them.
+    pub fn nodes(&self) -> &Nodes {
+        &self.nodes
+    }
+
+    /// What is durable of a node.
+    pub fn node(&self, id: &NodeId) -> Option<&Arc<NodeRecord>> {
+        self.records.get(id)
+    }
+
+    /// What is durable of all nodes.
+    pub fn node_records(&self) -> impl Iterator<Item = &Arc<NodeRecord>> {
+        self.records.values()
+    }
+
+    /// Takes a job in that was read from the store.
+    pub fn insert_job(&mut self, job: LiveJob) {
+        let id = job.head.id.clone();
+        for execution in job.executions.values() {
+            self.track(&id, None, execution);
+        }
+        self.index(&job.head);
+        self.jobs.insert(id, job);
+    }
+
+    /// Applies a change. Call it under the same lock as the queueing of its transactions.
+    pub fn apply(&mut self, draft: &Draft) {
+        let id = draft.head.id.clone();
+        let mut job = self.jobs.remove(&id).unwrap_or_else(|| {
+            LiveJob::new(Arc::new(draft.head.clone()), draft.spec.clone(), BTreeMap::new())
+        });
+        job.head = Arc::new(draft.head.clone());
+        job.spec = draft.spec.clone();
+        for execution in draft.executions.values() {
+            let execution = Arc::new(execution.clone());
+            let before = job.executions.insert(execution.id.clone(), execution.clone());
+            self.track(&id, before.as_deref(), &execution);
+        }
+        if job.executions.len() >= job.prune_at {
+            prune(&mut job);
+        }
+        self.index(&job.head);
+        if job.is_settled() {
+            self.unindex(&job.head);
+        } else {
+            self.jobs.insert(id, job);
+        }
+    }
+
+    /// Forgets a job whose first transaction was refused.
+    pub fn withdraw(&mut self, id: &JobId) {
+        let Some(job) = self.jobs.remove(id) else { return };
+        for execution in job.executions.values().filter(|execution| execution.may_be_running()) {
+            self.untrack(execution);
+        }
+        self.unindex(&job.head);
+    }
+
+    /// Takes in what is durable of a node. It keeps its connection, if it has one.
+    pub fn put_node(&mut self, record: Arc<NodeRecord>, now: Timestamp) {
+        let reachable =
+            self.nodes.get(&record.id).map_or(Reachable::Silent { since: now }, |view| view.reachable);
+        let allocated = self.allocated(&record.id);
+        self.nodes.insert(view(&record, reachable, allocated));
+        self.records.insert(record.id.clone(), record);
+    }
+
+    /// A node came or went.
+    pub fn set_reachable(&mut self, id: &NodeId, reachable: Reachable) {
+        let Some(record) = self.records.get(id) else { return };
+        let allocated = self.allocated(id);
+        self.nodes.insert(view(record, reachable, allocated));
+    }
+
+    /// Forgets a node.
+    pub fn remove_node(&mut self, id: &NodeId) {
+        self.records.remove(id);
+        self.nodes.remove(id);
+    }
+
+    /// Adds or removes what an execution has set aside, and the ways to find it.
+    fn track(&mut self, job: &JobId, before: Option<&Execution>, execution: &Execution) {
+        match (before.is_some_and(Execution::may_be_running), execution.may_be_running()) {
+            (false, true) => {
+                self.running.insert(execution.id.clone(), job.clone());
+                let on_node = self.running_on.entry(execution.node_id.clone()).or_default();
+                on_node.insert(execution.id.clone(), job.clone());
+                self.nodes.allocate(&execution.node_id, &execution.resources);
+            }
+            (true, false) => self.untrack(execution),
+            _ => {}
+        }
+    }
+
+    fn untrack(&mut self, execution: &Execution) {
+        self.running.remove(&execution.id);
+        if let Some(on_node) = self.running_on.get_mut(&execution.node_id) {
+            on_node.remove(&execution.id);
+            if on_node.is_empty() {
+                self.running_on.remove(&execution.node_id);
+            }
+        }
+        self.nodes.release(&execution.node_id, &execution.resources);
+    }
+
+    fn allocated(&self, node: &NodeId) -> Resources {
+        let executions = self.executions_on(node);
+        executions.iter().fold(Resources::default(), |sum, execution| sum.plus(&execution.resources))
+    }
+
+    fn index(&mut self, head: &Job) {
+        self.names.insert((head.namespace.clone(), head.name.clone()), head.id.clone());
+        let is_live = !head.state.is_terminal();
+        set(&mut self.daemons, &head.id, is_live && head.job_type == JobType::Daemon);
+        let waits = matches!(head.state, JobState::Pending | JobState::Queued);
+        // A running batch or service job may still miss partitions.
+        let may_miss = head.state == JobState::Running && !head.job_type.is_everywhere();
+        set(&mut self.waiting, &head.id, waits || may_miss);
+    }
+
+    fn unindex(&mut self, head: &Job) {
+        self.names.remove(&(head.namespace.clone(), head.name.clone()));
+        self.daemons.remove(&head.id);
+        self.waiting.remove(&head.id);
+    }
+}
+
+fn set(ids: &mut BTreeSet<JobId>, id: &JobId, is_in: bool) {
+    if is_in {
+        ids.insert(id.clone());
+    } else {
+        ids.remove(id);
+    }
+}
+
+fn view(record: &NodeRecord, reachable: Reachable, allocated: Resources) -> NodeView {
+    let info: Arc<NodeInfo> = Arc::new(record.info.clone());
+    let membership: Membership = record.membership;
+    NodeView { info, membership, reachable, allocated }
+}
+
+/// Drops ended executions that no decision needs any more.
+fn prune(job: &mut LiveJob) {
+    let version = job.head.version;
+    job.executions.retain(|_, execution| execution.may_be_running() || execution.job_version == version);
+    if job.head.job_type.is_long_running() {
+        prune_places(job);
+    }
+    job.prune_at = FIRST_PRUNE.max(2 * job.executions.len());
+}
+
+/// Keeps the last few ended executions of each node and partition.
+fn prune_places(job: &mut LiveJob) {
+    let mut ended: BTreeMap<(NodeId, u32), Vec<(Timestamp, ExecutionId)>> = BTreeMap::new();
+    for execution in job.executions.values().filter(|execution| !execution.may_be_running()) {
+        let place = (execution.node_id.clone(), execution.partition);
+        ended.entry(place).or_default().push((execution.modified, execution.id.clone()));
+    }
+    for mut at_place in ended.into_values().filter(|at_place| at_place.len() > KEPT_ENDED_PER_PLACE) {
+        at_place.sort();
+        let surplus = at_place.len() - KEPT_ENDED_PER_PLACE;
+        at_place.into_iter().take(surplus).for_each(|(_, id)| {
+            job.executions.remove(&id);
+        });
+    }
+}
