@@ -1,0 +1,88 @@
+//! What the machine has, asked once at start and at each reload.
+
+use std::path::Path;
+use std::thread::available_parallelism;
+
+use bacalhau_protocol::model::Resources;
+use sysinfo::{CpuRefreshKind, DiskRefreshKind, Disks, MemoryRefreshKind, RefreshKind, System};
+
+use super::nvidia;
+
+/// A machine as the agent found it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Machine {
+    /// Everything it has.
+    pub resources: Resources,
+    /// Version of the operating system; empty when unknown.
+    pub os_version: String,
+    /// Release of the kernel; empty when unknown.
+    pub kernel: String,
+    /// Model of the CPU; empty when unknown.
+    pub cpu_model: String,
+}
+
+impl Machine {
+    /// Asks the system. Takes some milliseconds, more with GPUs; memory used on the way is given back.
+    pub fn detect(data_dir: &Path) -> Self {
+        let asked = RefreshKind::nothing()
+            .with_memory(MemoryRefreshKind::nothing().with_ram())
+            .with_cpu(CpuRefreshKind::nothing());
+        let system = System::new_with_specifics(asked)
+            .inspect_err(|error| tracing::warn!(%error, "memory and CPU model cannot be found out"))
+            .ok();
+        let gpus = nvidia::gpus();
+        Self {
+            resources: Resources {
+                cpu_millis: 1000 * available_parallelism().map_or(1, |count| count.get() as u64),
+                memory_bytes: system.as_ref().map_or(0, memory),
+                disk_bytes: free_disk(data_dir),
+                gpu: gpus.len() as u64,
+                gpus,
+            },
+            os_version: System::os_version().unwrap_or_default(),
+            kernel: System::kernel_version().unwrap_or_default(),
+            cpu_model: system
+                .and_then(|system| Some(system.cpus().first()?.brand().to_owned()))
+                .unwrap_or_default(),
+        }
+    }
+}
+
+/// RAM, or the limit of the control group the agent lives in.
+fn memory(system: &System) -> u64 {
+    match system.cgroup_limits() {
+        Some(limits) if limits.total_memory > 0 => limits.total_memory.min(system.total_memory()),
+        _ => system.total_memory(),
+    }
+}
+
+/// What is free on the file system of the data directory.
+fn free_disk(data_dir: &Path) -> u64 {
+    let data_dir = data_dir.canonicalize().unwrap_or_else(|_| data_dir.to_owned());
+    let disks = match Disks::new_with_refreshed_list_specifics(DiskRefreshKind::nothing().with_storage()) {
+        Ok(disks) => disks,
+        Err(error) => {
+            tracing::warn!(%error, "free disk space cannot be found out");
+            return 0;
+        }
+    };
+    disks
+        .iter()
+        .filter(|disk| data_dir.starts_with(disk.mount_point()))
+        .max_by_key(|disk| disk.mount_point().components().count())
+        .map_or(0, sysinfo::Disk::available_space)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_machine_has_cpus_memory_and_a_kernel() {
+        let machine = Machine::detect(Path::new("/"));
+        assert!(machine.resources.cpu_millis >= 1000);
+        assert!(machine.resources.memory_bytes > 1 << 20);
+        assert_ne!(machine.kernel, "");
+        assert_eq!(machine.resources.gpu, machine.resources.gpus.len() as u64);
+    }
+}

@@ -1,0 +1,235 @@
+//! The agent's configuration in two stages: [`Settings`] are texts from files, environment and command line;
+//! [`Config`] is what they mean, typed and checked once, before anything starts.
+
+mod keys;
+mod reader;
+mod settings;
+mod values;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use bacalhau_protocol::ids::NodeId;
+
+use crate::capacity::{Allocation, Share};
+use crate::labels;
+use reader::Reader;
+
+pub use settings::{Origin, Settings};
+pub use values::{Access, AllowedPath, DEFAULT_PORT, JoinToken, Orchestrator};
+pub(crate) use values::{fingerprint_text, parse_fingerprint};
+
+/// Everything an agent needs to know before it starts.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where everything durable lives. Default: `~/.bacalhau`. Another directory is another node.
+    pub data_dir: PathBuf,
+    /// How a node without a name gets one; a name once kept in the data directory wins.
+    pub name: Name,
+    /// Labels of the operator's choice; automatic ones of the same key win.
+    pub labels: BTreeMap<String, String>,
+    /// Control planes, tried in turn. Empty: those joined last, else `127.0.0.1:4222`.
+    pub orchestrators: Vec<Orchestrator>,
+    /// Names the authority to trust and lets the agent ask for membership. None is needed once an authority is pinned.
+    pub join: Option<JoinToken>,
+    /// What is offered to jobs. Default: 80 % of CPU, memory and free disk, every GPU.
+    pub allocation: Allocation,
+    /// Host paths jobs may mount. Default: none, and then local sources are not offered.
+    pub allowed_paths: Vec<AllowedPath>,
+    /// Globs of host environment variables jobs may receive. Default: none.
+    pub env_allow_list: Vec<String>,
+    /// Engines, in lower case, that are switched off.
+    pub disabled_engines: Vec<String>,
+    /// Kinds of input source, in lower case, that are switched off.
+    pub disabled_sources: Vec<String>,
+    /// Publishers, in lower case, that are switched off.
+    pub disabled_publishers: Vec<String>,
+    /// Which jobs are refused.
+    pub admission: Admission,
+    /// What the log holds.
+    pub logging: Logging,
+}
+
+/// How a node gets its name on first start.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Name {
+    /// This one.
+    Chosen(NodeId),
+    /// `n-` and a random UUID.
+    PrefixedUuid,
+    /// A random UUID.
+    Uuid,
+    /// The host's name, dots as dashes.
+    Hostname,
+}
+
+/// `JobAdmissionControl`: which jobs a node refuses, whatever it could run.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Admission {
+    /// Refuse a job unless all its inputs are on this node already. Default: no.
+    pub local_data_only: bool,
+    /// Refuse jobs without any input. Default: no.
+    pub reject_stateless: bool,
+    /// Take jobs that ask for a network. Default: no.
+    pub accept_networked: bool,
+    /// Shell command that decides, by its exit status.
+    pub probe_exec: Option<String>,
+    /// URL that decides.
+    pub probe_http: Option<String>,
+}
+
+/// `Logging`: what the log holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Logging {
+    /// Filter as `tracing` understands it: a level, or directives. Default: `info`.
+    pub level: String,
+    /// One JSON object a line instead of text. Default: no.
+    pub json: bool,
+}
+
+/// Something that does no harm but is not what its author meant.
+pub type Warning = String;
+
+/// Every setting that cannot be used, all at once. Never holds a secret.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Mistakes(pub Vec<String>);
+
+impl std::error::Error for Mistakes {}
+
+impl fmt::Display for Mistakes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "the configuration has {} mistake{}",
+            self.0.len(),
+            if self.0.len() == 1 { "" } else { "s" }
+        )?;
+        self.0.iter().try_for_each(|mistake| write!(f, "\n  {mistake}"))
+    }
+}
+
+impl Config {
+    /// The defaults, for a data directory.
+    pub fn new(data_dir: impl Into<PathBuf>) -> Self {
+        Self {
+            data_dir: data_dir.into(),
+            name: Name::PrefixedUuid,
+            labels: BTreeMap::new(),
+            orchestrators: Vec::new(),
+            join: None,
+            allocation: Allocation::default(),
+            allowed_paths: Vec::new(),
+            env_allow_list: Vec::new(),
+            disabled_engines: Vec::new(),
+            disabled_sources: Vec::new(),
+            disabled_publishers: Vec::new(),
+            admission: Admission::default(),
+            logging: Logging::default(),
+        }
+    }
+
+    /// Turns settings into a configuration, or says everything that is wrong with them.
+    pub fn resolve(settings: &Settings) -> Result<(Self, Vec<Warning>), Mistakes> {
+        let mut reader = Reader::new(settings);
+        let mut config = Self::new(PathBuf::new());
+        config.read_identity(&mut reader);
+        config.read_compute(&mut reader);
+        config.read_policies(&mut reader);
+        reader.finish().map(|warnings| (config, warnings))
+    }
+
+    fn read_identity(&mut self, reader: &mut Reader<'_>) {
+        self.data_dir = data_dir(reader);
+        self.name = name(reader);
+        self.labels = reader.map("Labels", labels::check);
+        for key in self.labels.keys().filter(|key| labels::is_automatic(key)) {
+            reader.warn(format!("label {key} is ignored: the agent sets it itself"));
+        }
+    }
+
+    fn read_compute(&mut self, reader: &mut Reader<'_>) {
+        let orchestrators = reader.list("Compute.Orchestrators", values::orchestrator);
+        let embedded = orchestrators.iter().find_map(|(_, token)| token.clone());
+        self.orchestrators = orchestrators.into_iter().map(|(address, _)| address).collect();
+        self.join = reader.parsed("Compute.Auth.Token", JoinToken::parse).or(embedded);
+        let allocation = &mut self.allocation;
+        for (share, key, parse) in [
+            (&mut allocation.cpu, "CPU", Share::cpu as fn(&str) -> Result<Share, String>),
+            (&mut allocation.memory, "Memory", Share::memory),
+            (&mut allocation.disk, "Disk", Share::disk),
+            (&mut allocation.gpu, "GPU", Share::gpu),
+        ] {
+            *share = reader.parsed(&format!("Compute.AllocatedCapacity.{key}"), parse).unwrap_or(*share);
+        }
+        self.allowed_paths = reader.list("Compute.AllowListedLocalPaths", AllowedPath::parse);
+        self.env_allow_list = reader.list("Compute.Env.AllowList", values::glob);
+    }
+
+    fn read_policies(&mut self, reader: &mut Reader<'_>) {
+        let lower = |text: &str| Ok(text.to_ascii_lowercase());
+        self.disabled_engines = reader.list("Engines.Disabled", lower);
+        self.disabled_sources = reader.list("InputSources.Disabled", lower);
+        self.disabled_publishers = reader.list("Publishers.Disabled", lower);
+        self.admission = admission(reader);
+        if let Some(level) = reader.parsed("Logging.Level", values::log_level) {
+            self.logging.level = level;
+        }
+        self.logging.json = reader.parsed("Logging.Mode", values::log_mode).unwrap_or(false);
+    }
+}
+
+impl Default for Logging {
+    fn default() -> Self {
+        Self { level: "info".to_owned(), json: false }
+    }
+}
+
+fn data_dir(reader: &mut Reader<'_>) -> PathBuf {
+    let home = reader.home().map(Path::to_owned);
+    let written = reader.parsed("DataDir", |text| values::data_dir(text, home.as_deref()));
+    if let Some(path) = written {
+        return path;
+    }
+    let Some(home) = home else {
+        reader
+            .mistake("DataDir: not given, and there is no home directory; say --data-dir /var/lib/bacalhau");
+        return PathBuf::new();
+    };
+    home.join(".bacalhau")
+}
+
+fn name(reader: &mut Reader<'_>) -> Name {
+    let provider = reader.parsed("NameProvider", |text| match text.to_ascii_lowercase().as_str() {
+        "puuid" => Ok(Name::PrefixedUuid),
+        "uuid" => Ok(Name::Uuid),
+        "hostname" => Ok(Name::Hostname),
+        _ => {
+            Err(format!("unknown node name provider: {text}. Supported providers are: [hostname puuid uuid]"))
+        }
+    });
+    let chosen = reader.parsed("NodeName", values::node_name);
+    chosen.map(Name::Chosen).or(provider).unwrap_or(Name::PrefixedUuid)
+}
+
+/// The newer `RejectNetworkedJobs` only ever refuses; accepting must be asked for by `AcceptNetworkedJobs`, or by
+/// writing `RejectNetworkedJobs: false`.
+fn admission(reader: &mut Reader<'_>) -> Admission {
+    let accept = reader.flag("JobAdmissionControl.AcceptNetworkedJobs");
+    let reject = reader.flag("JobAdmissionControl.RejectNetworkedJobs");
+    Admission {
+        local_data_only: reader.parsed("JobAdmissionControl.Locality", values::locality).unwrap_or(false),
+        reject_stateless: reader.flag("JobAdmissionControl.RejectStatelessJobs").unwrap_or(false),
+        accept_networked: match (accept, reject) {
+            (_, Some(true)) => false,
+            (Some(accept), _) => accept,
+            (None, Some(false)) => true,
+            (None, None) => false,
+        },
+        probe_exec: reader.parsed("JobAdmissionControl.ProbeExec", |text| Ok(text.to_owned())),
+        probe_http: reader.parsed("JobAdmissionControl.ProbeHTTP", values::http_url),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,108 @@
+//! The connect loop.
+
+use std::error::Error;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::lookup_host;
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+
+use super::backoff::{Backoff, Ended};
+use super::quic::Connection;
+use super::session::{self, Surroundings};
+use super::{DeviceFiles, Link};
+use crate::config::Orchestrator;
+use crate::entropy;
+
+/// Addresses of one orchestrator that are tried.
+const MAX_ADDRESSES: usize = 8;
+
+/// Connects and runs sessions until the agent stops.
+pub(super) async fn run(link: Link, files: Arc<dyn DeviceFiles>, stop: CancellationToken) {
+    let mut backoff = Backoff::default();
+    let mut turn = 0;
+    loop {
+        let Some(connection) = stop.run_until_cancelled(link.dial(&mut turn)).await else { return };
+        let (ended, lived) = match connection {
+            Some(connection) => link.session(connection, &files, &stop).await,
+            None => (Ended::Lost, Duration::ZERO),
+        };
+        if ended == Ended::Goodbye {
+            return;
+        }
+        if lived == Duration::ZERO {
+            turn += 1;
+        }
+        let wait = backoff.wait(ended, lived, entropy::number());
+        tracing::info!(
+            ?ended,
+            wait_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX),
+            "waiting to connect"
+        );
+        if stop.run_until_cancelled(sleep(wait)).await.is_none() {
+            return;
+        }
+    }
+}
+
+impl Link {
+    /// Tries every orchestrator once, beginning with the one whose turn it is.
+    async fn dial(&self, turn: &mut usize) -> Option<Connection> {
+        for _ in 0..self.orchestrators.len() {
+            let orchestrator = &self.orchestrators[*turn % self.orchestrators.len()];
+            match resolve(orchestrator).await {
+                Ok(addresses) => {
+                    for address in addresses {
+                        match self.dialer.dial(address).await {
+                            Ok(connection) => {
+                                tracing::info!(%orchestrator, %address, "connected to control plane");
+                                return Some(connection);
+                            }
+                            Err(error) => unreachable_at(orchestrator, Some(address), &error),
+                        }
+                    }
+                }
+                Err(error) => unreachable_at(orchestrator, None, &error),
+            }
+            *turn += 1;
+        }
+        None
+    }
+
+    /// Runs a session. Gives how it ended and for how long the node was a welcome one.
+    async fn session(
+        &self,
+        connection: Connection,
+        files: &Arc<dyn DeviceFiles>,
+        stop: &CancellationToken,
+    ) -> (Ended, Duration) {
+        let mut welcomed_at = None;
+        let mut welcomed = || {
+            welcomed_at = Some(self.clock.elapsed());
+            if let Err(error) = self.authorities.pin(connection.authority, &self.orchestrators) {
+                tracing::warn!(%error, "authority of the control plane cannot be pinned");
+            }
+            self.current.send_replace(Some(connection.clone()));
+        };
+        let surroundings = Surroundings { events: &self.events, files, stop };
+        let ended = session::run(&connection, &surroundings, &mut welcomed).await;
+        self.current.send_replace(None);
+        let lived =
+            welcomed_at.map(|at| self.clock.elapsed().saturating_sub(at).max(Duration::from_nanos(1)));
+        (ended, lived.unwrap_or(Duration::ZERO))
+    }
+}
+
+/// The addresses of an orchestrator now; names are resolved anew for every attempt.
+async fn resolve(orchestrator: &Orchestrator) -> io::Result<Vec<SocketAddr>> {
+    let found = lookup_host((orchestrator.host.as_str(), orchestrator.port)).await?;
+    Ok(found.take(MAX_ADDRESSES).collect())
+}
+
+fn unreachable_at(orchestrator: &Orchestrator, address: Option<SocketAddr>, error: &(dyn Error + 'static)) {
+    let address = address.map(tracing::field::display);
+    tracing::warn!(%orchestrator, address, error, "control plane cannot be reached");
+}
