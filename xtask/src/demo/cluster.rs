@@ -61,11 +61,10 @@ impl Cluster {
         Ok(output)
     }
 
-    /// Whether there are exactly `expected` connected or asking nodes in a state of approval.
-    pub(super) fn count_nodes(&self, approval: &str, expected: usize) -> bool {
-        let mut list =
-            self.client(&["node", "list", "--output", "csv", "--hide-header", "--filter-approval", approval]);
-        shell::read(&mut list).is_ok_and(|nodes| nodes.lines().count() == expected)
+    /// How many nodes these filters of `node list` let through.
+    pub(super) fn count_nodes(&self, filters: &[&str]) -> usize {
+        let mut list = self.client(&["node", "list", "--show", "", "--output", "csv", "--hide-header"]);
+        shell::read(list.args(filters)).map_or(0, |nodes| nodes.lines().count())
     }
 
     /// Node and complete output of every execution of a job.

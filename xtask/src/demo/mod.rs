@@ -49,17 +49,17 @@ fn play(folder: &Path) -> Result<()> {
     for name in AGENTS {
         cluster.start_agent(name)?;
     }
-    cluster.wait_until("all devices have asked to join", |cluster| {
-        cluster.count_nodes("pending", AGENTS.len())
-    })?;
-    cluster.show(&["node", "list"])?;
+    let pending = ["--filter-approval", "pending"];
+    cluster.wait_until("all devices have asked to join", |cluster| cluster.count_nodes(&pending) == 3)?;
+    cluster.show(&["node", "list", "--show", "version"])?;
 
     say("Two are let in, one is not.");
     cluster.show(&["node", "approve", AGENTS[0]])?;
     cluster.show(&["node", "approve", AGENTS[1]])?;
     cluster.show(&["node", "reject", AGENTS[2], "-m", "not one of ours"])?;
-    cluster.wait_until("the approved devices are connected", |cluster| cluster.count_nodes("approved", 2))?;
-    cluster.show(&["node", "list"])?;
+    let ready = ["--filter-approval", "approved", "--filter-status", "connected"];
+    cluster.wait_until("the approved devices are connected", |cluster| cluster.count_nodes(&ready) == 2)?;
+    cluster.show(&["node", "list", "--show", "version"])?;
 
     say("One job reads this machine's /var/log on every approved device.");
     let job = cluster.show(&["job", "run", "--id-only", JOB])?;
