@@ -4,12 +4,14 @@ use anyhow::Result;
 
 use crate::{shell, workspace};
 
-/// Runs all benches, optimised; arguments select some by name.
+/// Runs the named benches one after the other, optimised; without names all of them.
 pub(crate) fn run(arguments: &[String]) -> Result<()> {
+    let all = ["*".to_owned()];
+    let names = if arguments.is_empty() { &all } else { arguments };
     let mut cargo = workspace::cargo();
-    cargo.args(["bench", "--workspace", "--benches"]);
-    if !arguments.is_empty() {
-        cargo.arg("--").args(arguments);
+    cargo.args(["bench", "--workspace", "--locked"]);
+    for name in names {
+        cargo.args(["--bench", name]);
     }
     shell::run(&mut cargo)
 }
