@@ -5,6 +5,7 @@
 //! these types; records and wire messages have their own (see [`crate::wire`]).
 
 mod agent;
+pub mod decode;
 mod error;
 mod execution;
 mod history;

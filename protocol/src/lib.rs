@@ -8,6 +8,8 @@ pub mod engine_profile;
 pub mod ids;
 pub mod link;
 pub mod model;
+pub mod quantity;
 pub mod selector;
+pub mod spec;
 pub mod time;
 pub mod wire;
