@@ -13,7 +13,7 @@ pub(super) trait Keyspace {
     fn modified(&self, key: &[u8]) -> Result<Option<Revision>, Self::Error>;
     fn put(&mut self, key: &Bytes, value: &Bytes, revision: Revision) -> Result<(), Self::Error>;
     /// Says whether there was such a key.
-    fn delete(&mut self, key: &[u8]) -> Result<bool, Self::Error>;
+    fn delete(&mut self, key: &Bytes, revision: Revision) -> Result<bool, Self::Error>;
 }
 
 pub(super) enum Verdict {
@@ -39,7 +39,7 @@ pub(super) fn apply<K: Keyspace>(
         changes.push(Change { key: key.clone(), value: Some(value.clone()) });
     }
     for key in &txn.deletes {
-        if keyspace.delete(key)? {
+        if keyspace.delete(key, revision)? {
             changes.push(Change { key: key.clone(), value: None });
         }
     }

@@ -1,7 +1,7 @@
-//! Records what reaches a file, and gives back what a disk may hold of it after a power cut.
+//! Records what reaches the files of a directory, and gives back what a disk may hold of them after a power cut.
 //!
-//! The test binary defines libc's write and sync functions itself, so LMDB, which is linked into it, calls these. They do
-//! the real thing and take notes.
+//! The test binary defines libc's write and sync functions itself, so LMDB and the standard library, which are linked into
+//! it, call these. They do the real thing and take notes.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{c_int, c_void};
@@ -13,69 +13,134 @@ use bacalhau_control_plane::store::Revision;
 
 use crate::workload::Chance;
 
-#[derive(Debug, Clone)]
 pub(crate) enum Event {
     /// `through`: the file was opened with `O_DSYNC`, so this write, and only this one, is durable when it returns.
     Write {
+        file: PathBuf,
         offset: u64,
         data: Vec<u8>,
         through: bool,
     },
-    Sync,
+    Sync {
+        file: PathBuf,
+    },
     /// The store has told its caller that this revision is durable.
     Acknowledged(Revision),
 }
 
-/// A file as it was, and everything that happened to it since.
+/// By path.
+pub(crate) type Files = BTreeMap<PathBuf, Vec<u8>>;
+
+/// A directory's files as they were, and everything that happened to them since.
 pub(crate) struct Recording {
-    file: PathBuf,
-    before: Vec<u8>,
+    directory: PathBuf,
+    before: Files,
 }
 
 impl Recording {
-    /// Records from now on. What the file holds already is taken to be durable.
-    pub(crate) fn start(file: &Path) -> Self {
-        let file = file.canonicalize().expect("the file exists");
-        let before = fs::read(&file).expect("the file is readable");
-        recordings().insert(file.clone(), Vec::new());
-        Self { file, before }
+    /// Records from now on. What the files hold already is taken to be durable.
+    pub(crate) fn start(directory: &Path) -> Self {
+        let directory = directory.canonicalize().expect("the directory exists");
+        let before = read_all(&directory);
+        recordings().insert(directory.clone(), Vec::new());
+        Self { directory, before }
     }
 
     pub(crate) fn acknowledged(&self, revision: Revision) {
-        note(&self.file, Event::Acknowledged(revision));
+        note(&self.directory, Event::Acknowledged(revision));
     }
 
     /// Ends the recording, after making sure that nothing was written past it.
     pub(crate) fn finish(self) -> History {
-        let events = recordings().remove(&self.file).expect("the recording was started");
-        let mut disk = Disk::new(self.before.clone());
-        events.iter().for_each(|event| disk.perform(event));
-        disk.sync();
-        let real = fs::read(&self.file).expect("the file is readable");
-        assert!(disk.durable == real, "the file was changed by a call that is not recorded");
+        let events = recordings().remove(&self.directory).expect("the recording was started");
+        let mut disks = Disks::new(&self.before);
+        events.iter().for_each(|event| disks.perform(event));
+        disks.files.values_mut().for_each(Disk::sync);
+        for (file, content) in read_all(&self.directory) {
+            // LMDB's lock file is mapped, and made anew by whoever opens the store next.
+            if !file.ends_with("lock.mdb") {
+                let told = disks.files.get(&file).is_some_and(|disk| disk.durable == content);
+                assert!(told, "{} was changed by a call that is not recorded", file.display());
+            }
+        }
         History { before: self.before, events }
     }
 }
 
+fn read_all(directory: &Path) -> Files {
+    let entries = fs::read_dir(directory).expect("the directory can be listed");
+    let paths = entries.map(|entry| entry.expect("the directory can be listed").path());
+    paths.map(|path| (path.clone(), fs::read(&path).expect("files can be read"))).collect()
+}
+
 pub(crate) struct History {
-    before: Vec<u8>,
+    before: Files,
     pub(crate) events: Vec<Event>,
 }
 
+/// What a power cut leaves behind.
+pub(crate) struct Wreck {
+    /// During which event it happened.
+    pub(crate) cut: usize,
+    pub(crate) files: Files,
+    /// The last revision acknowledged before.
+    pub(crate) acknowledged: Revision,
+}
+
 impl History {
-    /// The file after a power cut during event number `cut`, and the last revision acknowledged before it.
-    pub(crate) fn cut(&self, cut: usize, chance: &mut Chance) -> (Vec<u8>, Revision) {
-        let mut disk = Disk::new(self.before.clone());
-        let (done, rest) = self.events.split_at(cut);
-        done.iter().for_each(|event| disk.perform(event));
-        if let Some(Event::Write { offset, data, .. }) = rest.first() {
-            disk.write(*offset, data);
+    /// What is left after power cuts at `count` random moments.
+    pub(crate) fn cuts<'h>(
+        &'h self,
+        count: usize,
+        chance: &'h mut Chance,
+    ) -> impl Iterator<Item = Wreck> + 'h {
+        let mut cuts: Vec<_> = (0..count).map(|_| chance.index(self.events.len() + 1)).collect();
+        cuts.sort_unstable();
+        let (mut disks, mut done) = (Disks::new(&self.before), 0);
+        cuts.into_iter().map(move |cut| {
+            self.events[done..cut].iter().for_each(|event| disks.perform(event));
+            done = cut;
+            let mut disks = disks.clone();
+            if let Some(Event::Write { file, offset, data, .. }) = self.events.get(cut) {
+                disks.file(file).write(*offset, data);
+            }
+            Wreck { cut, acknowledged: disks.acknowledged, files: disks.lose_power(chance) }
+        })
+    }
+}
+
+#[derive(Clone)]
+struct Disks {
+    files: BTreeMap<PathBuf, Disk>,
+    acknowledged: Revision,
+}
+
+impl Disks {
+    fn new(before: &Files) -> Self {
+        let disks = before.iter().map(|(file, content)| (file.clone(), Disk::new(content.clone())));
+        Self { files: disks.collect(), acknowledged: 0 }
+    }
+
+    fn file(&mut self, file: &Path) -> &mut Disk {
+        self.files.get_mut(file).expect("no file is made while recording")
+    }
+
+    fn perform(&mut self, event: &Event) {
+        match event {
+            Event::Write { file, offset, data, through } => {
+                let disk = self.file(file);
+                let touched = disk.write(*offset, data);
+                if *through {
+                    touched.for_each(|sector| disk.keep_latest(sector));
+                }
+            }
+            Event::Sync { file } => self.file(file).sync(),
+            Event::Acknowledged(revision) => self.acknowledged = *revision,
         }
-        let acknowledged = done.iter().rev().find_map(|event| match event {
-            Event::Acknowledged(revision) => Some(*revision),
-            _ => None,
-        });
-        (disk.lose_power(chance), acknowledged.unwrap_or(0))
+    }
+
+    fn lose_power(self, chance: &mut Chance) -> Files {
+        self.files.into_iter().map(|(file, disk)| (file, disk.lose_power(chance))).collect()
     }
 }
 
@@ -86,6 +151,7 @@ const SECTORS_PER_PAGE: usize = 8;
 
 type Sector = [u8; SECTOR];
 
+#[derive(Clone)]
 struct Disk {
     durable: Vec<u8>,
     /// Per sector number every content since it was last durable; any of them may be on the disk, in any combination.
@@ -95,19 +161,6 @@ struct Disk {
 impl Disk {
     fn new(durable: Vec<u8>) -> Self {
         Self { durable, cached: BTreeMap::new() }
-    }
-
-    fn perform(&mut self, event: &Event) {
-        match event {
-            Event::Write { offset, data, through } => {
-                let touched = self.write(*offset, data);
-                if *through {
-                    touched.for_each(|sector| self.keep_latest(sector));
-                }
-            }
-            Event::Sync => self.sync(),
-            Event::Acknowledged(_) => {}
-        }
     }
 
     fn write(&mut self, offset: u64, data: &[u8]) -> std::ops::Range<usize> {
@@ -175,39 +228,41 @@ impl Disk {
     }
 }
 
-/// Per recorded file, what happened to it.
+/// Per recorded directory, what happened in it.
 static RECORDINGS: Mutex<BTreeMap<PathBuf, Vec<Event>>> = Mutex::new(BTreeMap::new());
 
 fn recordings() -> MutexGuard<'static, BTreeMap<PathBuf, Vec<Event>>> {
     RECORDINGS.lock().expect("nothing panics while holding the recordings")
 }
 
-fn note(file: &Path, event: Event) {
-    if let Some(events) = recordings().get_mut(file) {
+fn note(directory: &Path, event: Event) {
+    if let Some(events) = recordings().get_mut(directory) {
         events.push(event);
     }
 }
 
-/// The recorded file that `fd` is open on.
+/// The file that `fd` is open on, if its directory is recorded.
 fn recorded(fd: c_int) -> Option<PathBuf> {
     if recordings().is_empty() {
         return None;
     }
     let file = fs::read_link(format!("/proc/self/fd/{fd}")).ok()?;
-    recordings().contains_key(&file).then_some(file)
+    recordings().contains_key(file.parent()?).then_some(file)
 }
 
 fn note_write(fd: c_int, offset: u64, data: Vec<u8>) {
     if let Some(file) = recorded(fd) {
         // SAFETY: asks for flags only.
         let flags = unsafe { libc::fcntl(fd, libc::F_GETFL) };
-        note(&file, Event::Write { offset, data, through: flags & libc::O_DSYNC != 0 });
+        let directory = file.parent().expect("a file lies in a directory").to_owned();
+        note(&directory, Event::Write { file, offset, data, through: flags & libc::O_DSYNC != 0 });
     }
 }
 
 fn note_sync(fd: c_int) {
     if let Some(file) = recorded(fd) {
-        note(&file, Event::Sync);
+        let directory = file.parent().expect("a file lies in a directory").to_owned();
+        note(&directory, Event::Sync { file });
     }
 }
 

@@ -9,9 +9,9 @@ use tempfile::TempDir;
 use crate::workload::{self, Chance, block_on};
 use crate::{child, given_directory};
 
-const ROUNDS: usize = 25;
+const ROUNDS: usize = 12;
 /// A round is killed after at most this many acknowledgements, while further transactions are under way.
-const ACKNOWLEDGEMENTS: u64 = 300;
+const ACKNOWLEDGEMENTS: u64 = 2000;
 
 #[test]
 fn a_killed_process_loses_nothing_acknowledged() {

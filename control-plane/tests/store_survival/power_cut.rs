@@ -5,25 +5,24 @@ use bacalhau_control_plane::store::heed::{Durability, Options};
 use bacalhau_control_plane::store::{HeedStore, Revision, Store};
 use tempfile::TempDir;
 
-use crate::disk::{Event, History, Recording};
+use crate::disk::{Event, History, Recording, Wreck};
 use crate::workload::{self, Chance, block_on};
 use crate::{child, given_directory};
 
-const TXNS: Revision = 300;
-const CUTS: usize = 150;
+/// Enough to move the log to the database several times.
+const TXNS: Revision = 2000;
+const CUTS: usize = 100;
 const ACKNOWLEDGED: &str = "STORE_SURVIVAL_ACKNOWLEDGED";
 
 #[test]
 fn nothing_acknowledged_is_lost() {
     let mut chance = Chance::printed("nothing_acknowledged_is_lost");
     let history = record(Durability::Disk, &mut chance);
-    let syncs = history.events.iter().filter(|event| matches!(event, Event::Sync)).count();
-    assert!(syncs > 0, "the store never synced, so cutting it proves nothing");
-    for _ in 0..CUTS {
-        let cut = chance.index(history.events.len() + 1);
-        let (image, acknowledged) = history.cut(cut, &mut chance);
-        let outcome = check(&image, acknowledged);
-        assert!(outcome.is_ok(), "cut at event {cut}: {outcome:?}");
+    let moved = |event: &Event| matches!(event, Event::Sync { file } if file.ends_with("data.mdb"));
+    assert!(history.events.iter().any(moved), "the log was never moved to the database");
+    for wreck in history.cuts(CUTS, &mut chance) {
+        let outcome = check(&wreck);
+        assert!(outcome.is_ok(), "cut at event {}: {outcome:?}", wreck.cut);
     }
 }
 
@@ -32,11 +31,7 @@ fn nothing_acknowledged_is_lost() {
 fn without_syncing_losses_are_found() {
     let mut chance = Chance::printed("without_syncing_losses_are_found");
     let history = record(Durability::PageCache, &mut chance);
-    let lossy = (0..CUTS).find(|_| {
-        let cut = chance.index(history.events.len() + 1);
-        let (image, acknowledged) = history.cut(cut, &mut chance);
-        check(&image, acknowledged).is_err()
-    });
+    let lossy = history.cuts(CUTS, &mut chance).find(|wreck| check(wreck).is_err());
     assert!(lossy.is_some(), "{CUTS} power cuts without a single sync, and no loss was noticed");
 }
 
@@ -45,7 +40,7 @@ fn record(durability: Durability, chance: &mut Chance) -> History {
     let directory = TempDir::new().unwrap();
     let options = Options { durability, ..Options::default() };
     let store = HeedStore::open(directory.path(), options).unwrap();
-    let recording = Recording::start(&directory.path().join("data.mdb"));
+    let recording = Recording::start(directory.path());
     let mut next = 1;
     while next <= TXNS {
         let burst = next..=TXNS.min(next + chance.below(20));
@@ -59,12 +54,14 @@ fn record(durability: Durability, chance: &mut Chance) -> History {
     recording.finish()
 }
 
-/// Opens the image in a process of its own: LMDB may crash on a file that is not what it wrote.
-fn check(image: &[u8], acknowledged: Revision) -> Result<(), String> {
+/// Opens the store in a process of its own: LMDB may crash on a file that is not what it wrote.
+fn check(wreck: &Wreck) -> Result<(), String> {
     let directory = TempDir::new().unwrap();
-    fs::write(directory.path().join("data.mdb"), image).unwrap();
-    let mut check = child("power_cut::check_image", directory.path());
-    let outcome = check.env(ACKNOWLEDGED, acknowledged.to_string()).output().unwrap();
+    for (file, content) in &wreck.files {
+        fs::write(directory.path().join(file.file_name().unwrap()), content).unwrap();
+    }
+    let mut check = child("power_cut::check_wreck", directory.path());
+    let outcome = check.env(ACKNOWLEDGED, wreck.acknowledged.to_string()).output().unwrap();
     if outcome.status.success() {
         return Ok(());
     }
@@ -73,7 +70,7 @@ fn check(image: &[u8], acknowledged: Revision) -> Result<(), String> {
 
 #[test]
 #[ignore = "a child process of the tests above"]
-fn check_image() {
+fn check_wreck() {
     let acknowledged = std::env::var(ACKNOWLEDGED).unwrap().parse().unwrap();
     verify(&given_directory(), acknowledged);
 }

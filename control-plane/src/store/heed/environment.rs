@@ -1,23 +1,25 @@
-//! The files: their lock, layout and map size.
+//! The database: its lock, layout and map size.
 
 use std::fs::{self, File, TryLockError};
 use std::io;
-use std::ops::Bound;
 use std::path::{Path, PathBuf};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 
 use ::heed::types::Bytes as Raw;
-use ::heed::{Database, Env, EnvFlags, EnvOpenOptions, MdbError, RoTxn, RwTxn, WithoutTls};
+use ::heed::{Database, Env, EnvFlags, EnvOpenOptions, MdbError, RoTxn, WithoutTls};
 use bytes::Bytes;
 
+use super::layers::{Layer, Record};
+use super::snapshot::Bounds;
 use super::{Durability, Options};
-use crate::store::apply::Keyspace;
-use crate::store::{Entry, Range, Revision};
+use crate::store::Revision;
 
 /// Largest map, and so largest store, in bytes.
 pub const MAX_MAP_BYTES: usize = if usize::BITS == 64 { 1 << 40 } else { 1 << 29 };
 /// Most reads at one time; each takes a slot of 64 bytes in the lock file.
 const MAX_READS: u32 = 1024;
+/// Most records of one LMDB commit: bounds the dirty pages it holds in memory.
+const RECORDS_PER_COMMIT: usize = 1024;
 const LOCK_FILE: &str = "store.lock";
 /// LMDB's name for it.
 const DATA_FILE: &str = "data.mdb";
@@ -44,9 +46,16 @@ pub enum OpenError {
     Foreign { directory: PathBuf },
     #[error("the store's database cannot be opened")]
     Database(#[from] ::heed::Error),
-    #[error("the store's writer thread could not be started")]
+    #[error("the store's write-ahead log {} cannot be used", path.display())]
+    Log { path: PathBuf, source: io::Error },
+    #[error("revisions {from} to {to} are in no file of the store: restore it from a backup")]
+    Gap { from: Revision, to: Revision },
+    #[error("a thread of the store could not be started")]
     Thread(#[source] io::Error),
 }
+
+pub(super) type Found = Result<(Bytes, Record), ::heed::Error>;
+type Stored<'r> = (&'r Bytes, &'r Record);
 
 pub(super) struct Environment {
     env: Env<WithoutTls>,
@@ -71,56 +80,84 @@ impl Environment {
         Ok(Self { env, entries, meta, map: RwLock::new(()), _lock: lock })
     }
 
-    pub(super) fn revision(&self) -> Result<Revision, ::heed::Error> {
-        self.read(|txn| self.revision_in(txn))
+    /// Writes a layer, each key's last state only. A reader, or a crash, may see part of it with the stored revision still
+    /// that of before; the log holds the rest then.
+    pub(super) fn store(&self, layer: &Layer, revision: Revision) -> Result<(), ::heed::Error> {
+        let mut records = layer.iter().peekable();
+        while records.peek().is_some() {
+            let some: Vec<_> = records.by_ref().take(RECORDS_PER_COMMIT).collect();
+            let last = records.peek().is_none();
+            self.store_growing(&some, last.then_some(revision))?;
+        }
+        Ok(())
     }
 
-    pub(super) fn get(&self, key: Bytes) -> Result<Option<Entry>, ::heed::Error> {
+    /// A commit that outgrows the map leaves no trace, so it can be done again in a larger one.
+    fn store_growing(&self, records: &[Stored<'_>], then: Option<Revision>) -> Result<(), ::heed::Error> {
+        loop {
+            match self.store_some(records, then) {
+                Err(::heed::Error::Mdb(MdbError::MapFull)) => self.grow()?,
+                outcome => return outcome,
+            }
+        }
+    }
+
+    fn store_some(&self, records: &[Stored<'_>], then: Option<Revision>) -> Result<(), ::heed::Error> {
+        let _open = self.open_map();
+        let mut txn = self.env.write_txn()?;
+        for (key, Record { revision, value }) in records {
+            match value {
+                Some(value) => {
+                    self.entries.put(&mut txn, key, &[&revision.to_be_bytes(), &value[..]].concat())?;
+                }
+                None => drop(self.entries.delete(&mut txn, key)?),
+            }
+        }
+        if let Some(revision) = then {
+            self.meta.put(&mut txn, REVISION_KEY, &revision.to_be_bytes())?;
+        }
+        txn.commit()
+    }
+
+    pub(super) fn read<T>(
+        &self,
+        read: impl FnOnce(&RoTxn<'_>) -> Result<T, ::heed::Error>,
+    ) -> Result<T, ::heed::Error> {
+        let _open = self.open_map();
+        let txn = self.env.read_txn()?;
+        read(&txn)
+    }
+
+    pub(super) fn stored_revision(&self, txn: &RoTxn<'_>) -> Result<Revision, ::heed::Error> {
+        Ok(number(self.meta.get(txn, REVISION_KEY)?)?.unwrap_or(0))
+    }
+
+    pub(super) fn record(&self, txn: &RoTxn<'_>, key: &[u8]) -> Result<Option<Record>, ::heed::Error> {
         if key.is_empty() {
             return Ok(None);
         }
-        self.read(|txn| {
-            let record = self.entries.get(txn, &key)?;
-            record.map(|record| entry(key, record)).transpose()
-        })
+        self.entries.get(txn, key)?.map(decode).transpose()
     }
 
-    pub(super) fn range(
+    pub(super) fn records<'t>(
         &self,
-        start: &[u8],
-        end: &[u8],
-        limit: usize,
+        txn: &'t RoTxn<'_>,
+        bounds: Bounds<'_>,
         reverse: bool,
-    ) -> Result<Range, ::heed::Error> {
-        self.read(|txn| {
-            let revision = self.revision_in(txn)?;
-            // LMDB knows no empty key, not even to start from.
-            let lower = if start.is_empty() { Bound::Unbounded } else { Bound::Included(start) };
-            let upper = if end.is_empty() { Bound::Unbounded } else { Bound::Excluded(end) };
-            if !end.is_empty() && start >= end {
-                return Ok(Range { entries: Vec::new(), revision, more: false });
-            }
-            let decode = |found: Result<(&[u8], &[u8]), _>| {
-                found.and_then(|(key, record)| entry(Bytes::copy_from_slice(key), record))
-            };
-            if reverse {
-                let found = self.entries.rev_range(txn, &(lower, upper))?;
-                Range::collect(found.map(decode), limit, revision)
-            } else {
-                let found = self.entries.range(txn, &(lower, upper))?;
-                Range::collect(found.map(decode), limit, revision)
-            }
+    ) -> Result<Box<dyn Iterator<Item = Found> + 't>, ::heed::Error> {
+        let found = |found: Result<(&[u8], &[u8]), _>| {
+            let (key, record) = found?;
+            Ok((Bytes::copy_from_slice(key), decode(record)?))
+        };
+        Ok(if reverse {
+            Box::new(self.entries.rev_range(txn, &bounds)?.map(found))
+        } else {
+            Box::new(self.entries.range(txn, &bounds)?.map(found))
         })
     }
 
-    /// Only the writer calls this, one at a time.
-    pub(super) fn write(&self) -> Result<WriteTxn<'_>, ::heed::Error> {
-        let open = self.open_map();
-        Ok(WriteTxn { environment: self, txn: self.env.write_txn()?, _open: open })
-    }
-
-    /// Doubles the map once no transaction is open; the caller has none itself.
-    pub(super) fn grow(&self) -> Result<(), ::heed::Error> {
+    /// Doubles the map once no transaction is open; the caller must have none itself.
+    fn grow(&self) -> Result<(), ::heed::Error> {
         let _alone = self.map.write().unwrap_or_else(PoisonError::into_inner);
         let size = self.env.info().map_size;
         if size >= MAX_MAP_BYTES {
@@ -131,54 +168,8 @@ impl Environment {
         unsafe { self.env.resize(size * 2) }
     }
 
-    fn read<T>(&self, read: impl FnOnce(&RoTxn<'_>) -> Result<T, ::heed::Error>) -> Result<T, ::heed::Error> {
-        let _open = self.open_map();
-        let txn = self.env.read_txn()?;
-        read(&txn)
-    }
-
     fn open_map(&self) -> RwLockReadGuard<'_, ()> {
         self.map.read().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn revision_in(&self, txn: &RoTxn<'_>) -> Result<Revision, ::heed::Error> {
-        Ok(number(self.meta.get(txn, REVISION_KEY)?)?.unwrap_or(0))
-    }
-}
-
-/// One group's changes. Dropped without a commit it leaves no trace.
-pub(super) struct WriteTxn<'e> {
-    environment: &'e Environment,
-    // Before the guard, so that it ends first.
-    txn: RwTxn<'e>,
-    _open: RwLockReadGuard<'e, ()>,
-}
-
-impl WriteTxn<'_> {
-    /// Returns once everything, `revision` included, is as durable as the store's options say.
-    pub(super) fn commit(mut self, revision: Revision) -> Result<(), ::heed::Error> {
-        self.environment.meta.put(&mut self.txn, REVISION_KEY, &revision.to_be_bytes())?;
-        self.txn.commit()
-    }
-}
-
-impl Keyspace for WriteTxn<'_> {
-    type Error = ::heed::Error;
-
-    fn modified(&self, key: &[u8]) -> Result<Option<Revision>, ::heed::Error> {
-        let record = self.environment.entries.get(&self.txn, key)?;
-        record.map(|record| split(record).map(|(revision, _)| revision)).transpose()
-    }
-
-    fn put(&mut self, key: &Bytes, value: &Bytes, revision: Revision) -> Result<(), ::heed::Error> {
-        let mut record = Vec::with_capacity(size_of::<Revision>() + value.len());
-        record.extend_from_slice(&revision.to_be_bytes());
-        record.extend_from_slice(value);
-        self.environment.entries.put(&mut self.txn, key, &record)
-    }
-
-    fn delete(&mut self, key: &[u8]) -> Result<bool, ::heed::Error> {
-        self.environment.entries.delete(&mut self.txn, key)
     }
 }
 
@@ -240,7 +231,7 @@ fn create_databases(env: &Env<WithoutTls>) -> Result<(), ::heed::Error> {
 }
 
 /// Makes the directory's entries durable, and its own in its parent.
-fn sync_directory(directory: &Path) -> io::Result<()> {
+pub(super) fn sync_directory(directory: &Path) -> io::Result<()> {
     File::open(directory)?.sync_all()?;
     match directory.canonicalize()?.parent() {
         Some(parent) => File::open(parent)?.sync_all(),
@@ -265,14 +256,9 @@ fn open_databases(env: &Env<WithoutTls>, directory: &Path) -> Result<Databases, 
     }
 }
 
-fn entry(key: Bytes, record: &[u8]) -> Result<Entry, ::heed::Error> {
-    let (revision, value) = split(record)?;
-    Ok(Entry { key, value: Bytes::copy_from_slice(value), revision })
-}
-
-fn split(record: &[u8]) -> Result<(Revision, &[u8]), ::heed::Error> {
+fn decode(record: &[u8]) -> Result<Record, ::heed::Error> {
     let (revision, value) = record.split_first_chunk().ok_or(::heed::Error::Mdb(MdbError::Corrupted))?;
-    Ok((Revision::from_be_bytes(*revision), value))
+    Ok(Record { revision: Revision::from_be_bytes(*revision), value: Some(Bytes::copy_from_slice(value)) })
 }
 
 fn number(record: Option<&[u8]>) -> Result<Option<u64>, ::heed::Error> {

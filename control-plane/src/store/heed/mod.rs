@@ -1,10 +1,18 @@
-//! The embedded store: LMDB through heed, one directory, one process, one writer thread.
+//! The embedded store: one directory, one process.
 //!
 //! A transaction is acknowledged, and seen by readers and watchers, only when it is on disk. What waits while the disk
 //! is busy shares the next sync (group commit), so the cost of durability is paid per sync and not per transaction.
+//!
+//! LMDB, through heed, keeps the data in order without holding it in memory, but needs two syncs and several scattered
+//! writes for a commit. Hence a write-ahead log before it: a commit is one write and one sync there, and a thread of its
+//! own moves the log's content to LMDB whenever there is enough of it. The order of reading: layers, then database.
 
+mod checkpoint;
 mod environment;
+mod layers;
 mod queue;
+mod snapshot;
+mod wal;
 mod writer;
 
 use std::path::Path;
@@ -15,10 +23,14 @@ use bytes::Bytes;
 use futures_util::future::{BoxFuture, FutureExt, ready};
 use tokio::sync::oneshot;
 
+use self::checkpoint::Checkpointer;
 use self::environment::Environment;
 pub use self::environment::{MAX_MAP_BYTES, OpenError};
+use self::layers::Layers;
 pub use self::queue::{MAX_WAITING_BYTES, MAX_WAITING_TXNS};
 use self::queue::{Queue, Waiting};
+pub use self::wal::SEGMENT_BYTES;
+use self::wal::Wal;
 use self::writer::Writer;
 use super::watch::Log;
 use super::{Compacted, Entry, Error, Range, Revision, Store, Txn, TxnError, Watch};
@@ -28,12 +40,16 @@ use super::{Compacted, Entry, Error, Range, Revision, Store, Txn, TxnError, Watc
 pub struct Options {
     /// Address space reserved at first; it doubles when the data outgrows it. Rounded up to whole pages.
     pub map_bytes: usize,
+    /// How much of the write-ahead log may be in use before it is moved to the database. More makes for fewer database
+    /// commits, more memory, and a longer start.
+    pub checkpoint_bytes: u64,
     pub durability: Durability,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { map_bytes: 64 * 1024 * 1024, durability: Durability::Disk }
+        const MIB: usize = 1024 * 1024;
+        Self { map_bytes: 64 * MIB, checkpoint_bytes: MIB as u64, durability: Durability::Disk }
     }
 }
 
@@ -49,47 +65,65 @@ pub enum Durability {
 
 pub struct HeedStore {
     environment: Arc<Environment>,
+    layers: Arc<Layers>,
     queue: Arc<Queue>,
     log: Arc<Log>,
     writer: Option<JoinHandle<()>>,
+    checkpointer: Option<JoinHandle<()>>,
 }
 
 impl HeedStore {
     /// Opens the store in `directory`, which is made if there is none. Costs the same however much it holds.
     pub fn open(directory: &Path, options: Options) -> Result<Self, OpenError> {
         let environment = Arc::new(Environment::open(directory, options)?);
-        let revision = environment.revision()?;
-        let (queue, log) = (Arc::new(Queue::default()), Log::new(revision));
+        let stored = environment.read(|txn| environment.stored_revision(txn))?;
+        let (wal, held) = Wal::open(directory, options, stored)?;
+        let layers = Arc::new(Layers::restored(stored, &held));
+        let (queue, log) = (Arc::new(Queue::default()), Log::new(layers.view().revision));
+        let checkpointer =
+            Checkpointer { environment: Arc::clone(&environment), layers: Arc::clone(&layers) };
         let writer = Writer {
             environment: Arc::clone(&environment),
+            layers: Arc::clone(&layers),
+            wal,
+            checkpoint_bytes: options.checkpoint_bytes,
             queue: Arc::clone(&queue),
             log: Arc::clone(&log),
-            revision,
         };
-        let writer = thread::Builder::new()
-            .name("store-writer".to_owned())
-            .spawn(|| writer.run())
-            .map_err(OpenError::Thread)?;
-        Ok(Self { environment, queue, log, writer: Some(writer) })
+        let checkpointer = Some(spawn("store-checkpoint", || checkpointer.run())?);
+        let writer = Some(spawn("store-writer", || writer.run())?);
+        Ok(Self { environment, layers, queue, log, writer, checkpointer })
     }
+}
+
+fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, OpenError> {
+    thread::Builder::new().name(name.to_owned()).spawn(run).map_err(OpenError::Thread)
 }
 
 impl Drop for HeedStore {
     /// Commits what is queued, then closes.
     fn drop(&mut self) {
         self.queue.close();
-        if let Some(writer) = self.writer.take()
-            && writer.join().is_err()
-        {
-            tracing::error!("the store's writer had panicked");
-        }
+        join(self.writer.take());
+        self.layers.close();
+        join(self.checkpointer.take());
+    }
+}
+
+fn join(thread: Option<JoinHandle<()>>) {
+    if thread.is_some_and(|thread| thread.join().is_err()) {
+        tracing::error!("a thread of the store had panicked");
     }
 }
 
 impl Store for HeedStore {
     fn get(&self, key: Bytes) -> BoxFuture<'static, Result<Option<Entry>, Error>> {
-        let environment = Arc::clone(&self.environment);
-        async move { environment.get(key).map_err(read_failed) }.boxed()
+        let (environment, layers) = (Arc::clone(&self.environment), Arc::clone(&self.layers));
+        async move {
+            let record = snapshot::read(&environment, &layers, |snapshot| snapshot.record(&key));
+            Ok(record.map_err(read_failed)?.and_then(|record| record.entry(key)))
+        }
+        .boxed()
     }
 
     fn range(
@@ -99,8 +133,12 @@ impl Store for HeedStore {
         limit: usize,
         reverse: bool,
     ) -> BoxFuture<'static, Result<Range, Error>> {
-        let environment = Arc::clone(&self.environment);
-        async move { environment.range(&start, &end, limit, reverse).map_err(read_failed) }.boxed()
+        let (environment, layers) = (Arc::clone(&self.environment), Arc::clone(&self.layers));
+        async move {
+            snapshot::read(&environment, &layers, |snapshot| snapshot.range(&start, &end, limit, reverse))
+                .map_err(read_failed)
+        }
+        .boxed()
     }
 
     fn txn(&self, txn: Txn) -> BoxFuture<'static, Result<Revision, TxnError>> {

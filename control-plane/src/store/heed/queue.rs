@@ -10,9 +10,9 @@ pub const MAX_WAITING_TXNS: usize = 16_384;
 /// Most bytes of keys and values that may wait for the disk.
 pub const MAX_WAITING_BYTES: usize = 32 * 1024 * 1024;
 /// Most transactions of one group. Past this a larger group is hardly faster, and every member waits for all.
-const MAX_GROUP_TXNS: usize = 1024;
-/// Most bytes of one group: bounds the dirty pages LMDB holds in memory.
-const MAX_GROUP_BYTES: usize = 4 * 1024 * 1024;
+pub(super) const MAX_GROUP_TXNS: usize = 1024;
+/// Most bytes of one group: with the bookkeeping it must fit a segment of the log.
+pub(super) const MAX_GROUP_BYTES: usize = 2 * 1024 * 1024;
 
 pub(super) struct Waiting {
     pub(super) txn: Txn,

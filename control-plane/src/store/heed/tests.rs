@@ -3,10 +3,28 @@ use tempfile::TempDir;
 use super::*;
 use crate::store::suite::{self, block_on};
 
-suite::run_on!(|| {
-    let directory = TempDir::new().unwrap();
-    (Arc::new(open(&directory)), directory)
-});
+mod in_the_log {
+    use super::*;
+
+    suite::run_on!(|| {
+        let directory = TempDir::new().unwrap();
+        let options = Options { durability: Durability::PageCache, ..Options::default() };
+        (Arc::new(HeedStore::open(directory.path(), options).unwrap()), directory)
+    });
+}
+
+/// Every group of transactions freezes the layer of those before it.
+mod in_the_database {
+    use super::*;
+
+    suite::run_on!(|| {
+        let directory = TempDir::new().unwrap();
+        (Arc::new(HeedStore::open(directory.path(), EAGER).unwrap()), directory)
+    });
+}
+
+const EAGER: Options =
+    Options { map_bytes: 256 * 1024, checkpoint_bytes: 0, durability: Durability::PageCache };
 
 fn open(directory: &TempDir) -> HeedStore {
     HeedStore::open(directory.path(), Options::default()).unwrap()
@@ -53,8 +71,7 @@ fn what_is_queued_when_the_store_closes_is_committed() {
 #[test]
 fn a_full_map_grows_while_readers_read() {
     let directory = TempDir::new().unwrap();
-    let small = Options { map_bytes: 256 * 1024, ..Options::default() };
-    let store = HeedStore::open(directory.path(), small).unwrap();
+    let store = HeedStore::open(directory.path(), EAGER).unwrap();
     let big = Bytes::from(vec![7; 100_000]);
     thread::scope(|scope| {
         let writes = scope.spawn(|| {
@@ -77,7 +94,7 @@ fn a_full_map_grows_while_readers_read() {
         assert_eq!((found.entries.len(), found.revision), (100, 100));
     });
     drop(store);
-    let store = HeedStore::open(directory.path(), small).unwrap();
+    let store = HeedStore::open(directory.path(), EAGER).unwrap();
     block_on(async { assert_eq!(store.get("k099".into()).await.unwrap().unwrap().value, big) });
 }
 

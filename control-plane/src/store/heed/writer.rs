@@ -1,59 +1,69 @@
 use std::sync::Arc;
 
 use super::environment::Environment;
+use super::layers::{Cause, Layer, Layers};
 use super::queue::{Queue, Waiting};
+use super::snapshot;
+use super::wal::Wal;
 use crate::store::apply::{Verdict, apply};
 use crate::store::watch::Log;
 use crate::store::{Batch, Revision, TxnError};
 
-/// The only one that writes. Ends when the queue is closed and empty.
+/// The only one that changes the store. Ends when the queue is closed and empty.
 pub(super) struct Writer {
     pub(super) environment: Arc<Environment>,
+    pub(super) layers: Arc<Layers>,
+    pub(super) wal: Wal,
+    pub(super) checkpoint_bytes: u64,
     pub(super) queue: Arc<Queue>,
     pub(super) log: Arc<Log>,
-    /// Of the last commit.
-    pub(super) revision: Revision,
 }
 
 impl Writer {
     pub(super) fn run(mut self) {
         while let Some(group) = self.queue.take_group() {
-            match self.commit_growing(&group) {
-                Ok(committed) => self.acknowledge(group, committed),
-                Err(error) => refuse(group, error),
+            match self.commit(&group) {
+                Ok(outcome) => self.acknowledge(group, outcome),
+                Err(cause) => refuse(group, &cause),
             }
         }
     }
 
-    /// A group that outgrows the map leaves no trace, so it can be done again in a larger one.
-    fn commit_growing(&self, group: &[Waiting]) -> Result<Committed, ::heed::Error> {
-        loop {
-            match self.commit(group) {
-                Err(::heed::Error::Mdb(::heed::MdbError::MapFull)) => self.environment.grow()?,
-                outcome => return outcome,
+    /// Applies the group and syncs it once. A refused member changes nothing.
+    fn commit(&mut self, group: &[Waiting]) -> Result<Outcome, Cause> {
+        self.make_room(Wal::bound(group.iter().map(|waiting| &waiting.txn)))?;
+        let outcome = snapshot::read(&self.environment, &self.layers, |mut snapshot| {
+            let mut outcome = Outcome::at(snapshot.view.revision);
+            for waiting in group {
+                outcome.add(apply(&mut snapshot, &waiting.txn, outcome.revision + 1)?);
             }
+            outcome.active = snapshot.view.active;
+            Ok(outcome)
+        });
+        let outcome = outcome.map_err(|error| Arc::new(error) as Cause)?;
+        if !outcome.batches.is_empty() {
+            self.wal.append(&outcome.batches).map_err(|error| Arc::new(error) as Cause)?;
         }
+        Ok(outcome)
     }
 
-    /// Applies the group in one LMDB transaction and syncs it once. A refused member changes nothing.
-    fn commit(&self, group: &[Waiting]) -> Result<Committed, ::heed::Error> {
-        let mut txn = self.environment.write()?;
-        let mut committed = Committed { revision: self.revision, ..Committed::default() };
-        for waiting in group {
-            committed.add(apply(&mut txn, &waiting.txn, committed.revision + 1)?);
+    /// Has the log moved to the database when it is long, and waits for that only when it is full.
+    fn make_room(&mut self, bytes: u64) -> Result<(), Cause> {
+        if !self.wal.has_room(bytes) {
+            self.layers.freeze()?;
+            self.wal.rotate();
+        } else if self.wal.used() > self.checkpoint_bytes && self.layers.try_freeze() {
+            self.wal.rotate();
         }
-        if !committed.batches.is_empty() {
-            txn.commit(committed.revision)?;
-        }
-        Ok(committed)
+        Ok(())
     }
 
-    fn acknowledge(&mut self, group: Vec<Waiting>, committed: Committed) {
-        self.revision = committed.revision;
-        self.log.publish(committed.batches);
-        for (waiting, outcome) in group.into_iter().zip(committed.outcomes) {
+    fn acknowledge(&mut self, group: Vec<Waiting>, outcome: Outcome) {
+        self.layers.publish(outcome.active, outcome.revision);
+        self.log.publish(outcome.batches);
+        for (waiting, answer) in group.into_iter().zip(outcome.answers) {
             // A caller that has gone away needs no answer.
-            drop(waiting.reply.send(outcome));
+            drop(waiting.reply.send(answer));
         }
     }
 }
@@ -67,17 +77,22 @@ impl Drop for Writer {
     }
 }
 
-#[derive(Default)]
-struct Committed {
+/// What a group comes to.
+struct Outcome {
+    active: Layer,
     revision: Revision,
     batches: Vec<Batch>,
-    /// One per member of the group, in order.
-    outcomes: Vec<Result<Revision, TxnError>>,
+    /// One per member, in order.
+    answers: Vec<Result<Revision, TxnError>>,
 }
 
-impl Committed {
+impl Outcome {
+    fn at(revision: Revision) -> Self {
+        Self { active: Layer::new(), revision, batches: Vec::new(), answers: Vec::new() }
+    }
+
     fn add(&mut self, verdict: Verdict) {
-        let outcome = match verdict {
+        let answer = match verdict {
             Verdict::Conflict { key } => Err(TxnError::Conflict { key }),
             Verdict::Unchanged => Ok(self.revision),
             Verdict::Changed(batch) => {
@@ -86,16 +101,13 @@ impl Committed {
                 Ok(self.revision)
             }
         };
-        self.outcomes.push(outcome);
+        self.answers.push(answer);
     }
 }
 
-/// What is on disk refers to no page of a failed group, so later groups may go on. Where that is uncertain, because the
-/// meta page's own write failed, LMDB refuses all further writes until the store is opened anew.
-fn refuse(group: Vec<Waiting>, error: ::heed::Error) {
-    tracing::error!(%error, members = group.len(), "a group of transactions could not be committed");
-    let error = Arc::new(error);
+fn refuse(group: Vec<Waiting>, cause: &Cause) {
+    tracing::error!(error = %cause, members = group.len(), "a group of transactions could not be committed");
     for waiting in group {
-        drop(waiting.reply.send(Err(TxnError::Storage(Arc::clone(&error) as _))));
+        drop(waiting.reply.send(Err(TxnError::Storage(Arc::clone(cause)))));
     }
 }

@@ -132,7 +132,7 @@ impl Keyspace for Entries {
         Ok(())
     }
 
-    fn delete(&mut self, key: &[u8]) -> Result<bool, Infallible> {
+    fn delete(&mut self, key: &Bytes, _revision: Revision) -> Result<bool, Infallible> {
         Ok(self.remove(key).is_some())
     }
 }
