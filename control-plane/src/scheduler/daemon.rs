@@ -55,7 +55,8 @@ fn stop_mismatched(draft: &mut Draft<'_>) {
 fn ends_by_node<'a>(draft: &Draft<'a>) -> BTreeMap<&'a NodeId, Vec<&'a Execution>> {
     let mut ends: BTreeMap<_, Vec<_>> = BTreeMap::new();
     for attempt in draft.current() {
-        if matches!(attempt.outcome(), Outcome::Failed | Outcome::Completed | Outcome::Refused) {
+        let outcome = attempt.outcome();
+        if outcome.is_failure() || matches!(outcome, Outcome::Completed | Outcome::Refused) {
             ends.entry(&attempt.execution.node_id).or_default().push(attempt.execution);
         }
     }

@@ -1,5 +1,6 @@
 //! Which nodes can take a job, and why the others cannot (semantics.md 2.3).
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use bacalhau_protocol::model::{Constraint, JobSpec, NodeInfo, Operator, Resources, SpecConfig};
@@ -7,7 +8,7 @@ use bacalhau_protocol::selector;
 
 use super::message;
 use super::nodes::{NodeView, Nodes, Tag};
-use super::plan::{Explanation, Rejection};
+use super::plan::Explanation;
 
 /// What a job asks of a node.
 pub(super) struct Requirements<'a> {
@@ -123,11 +124,18 @@ impl<'a> Requirements<'a> {
                 unsupported(&missing.join(", "), &info.sources)
             }
             Unfit::Network => "does not run jobs that require network access".to_owned(),
-            Unfit::Labels => selector::mismatch_reason(&self.spec.constraints, &info.labels),
+            Unfit::Labels => selector::mismatch_reason(&self.spec.constraints, &self.named_labels(info)),
             Unfit::TooBig => too_big(&task.resources, &info.max_job),
             Unfit::UnknownCapacity => "node queue usage is unknown".to_owned(),
             Unfit::Busy => busy(view),
         }
+    }
+
+    /// Only the labels the job speaks of: with all of them every node would have a reason of its own.
+    fn named_labels(&self, info: &NodeInfo) -> BTreeMap<String, String> {
+        let named = |key: &String| self.spec.constraints.iter().any(|constraint| constraint.label() == key);
+        let labels = info.labels.iter().filter(|(key, _)| named(key));
+        labels.map(|(key, value)| (key.clone(), value.clone())).collect()
     }
 
     fn missing_sources<'n>(&'n self, info: &'n NodeInfo) -> impl Iterator<Item = &'n SpecConfig> {
@@ -147,11 +155,7 @@ pub(super) fn explain<'n>(
         explanation.available += 1;
         match verdict(view) {
             None => explanation.suitable += 1,
-            Some(reason) => {
-                let example = view.info.node_id.clone();
-                let rejection = Rejection { nodes: 0, example };
-                explanation.rejections.entry(reason).or_insert(rejection).nodes += 1;
-            }
+            Some(reason) => explanation.reject(reason, &view.info.node_id),
         }
     }
     explanation

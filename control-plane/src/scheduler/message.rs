@@ -1,6 +1,5 @@
 //! The sentences people and clients read (semantics.md 1.6, 1.15, 2.5), each in one place.
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::Duration;
 
@@ -87,28 +86,29 @@ pub(super) fn queued(reason: &str) -> String {
 
 /// Batch and service jobs.
 pub(super) fn not_enough_nodes(explanation: &Explanation) -> String {
-    let Explanation { requested, available, suitable, rejections } = explanation;
+    let Explanation { requested, available, suitable, .. } = explanation;
     let head = format!(
         "not enough nodes to run job. requested: {requested}, available: {available}, suitable: {suitable}."
     );
-    head + &reason_lines(rejections)
+    head + &reason_lines(explanation)
 }
 
 /// Ops jobs.
 pub(super) fn no_matching_nodes(explanation: &Explanation) -> String {
     let head = format!("not matching nodes to run job out of {} available nodes.", explanation.available);
-    head + &reason_lines(&explanation.rejections)
+    head + &reason_lines(explanation)
 }
 
 /// One line per reason, in the order of the reasons.
-pub(super) fn reason_lines(rejections: &BTreeMap<String, Rejection>) -> String {
-    let mut lines = String::new();
-    for (reason, Rejection { nodes, example }) in rejections {
-        let total: usize = rejections.values().map(|rejection| rejection.nodes).sum();
-        let _ = match nodes {
-            1 => write!(lines, "\n• Node {}: {reason}", example.short()),
-            _ => write!(lines, "\n• {nodes} of {total} nodes: {reason}"),
-        };
+pub(super) fn reason_lines(explanation: &Explanation) -> String {
+    let total = explanation.rejected();
+    let line = |(reason, rejection): (&String, &Rejection)| match rejection.nodes {
+        1 => format!("\n• Node {}: {reason}", rejection.example.short()),
+        nodes => format!("\n• {nodes} of {total} nodes: {reason}"),
+    };
+    let mut lines: String = explanation.rejections.iter().map(line).collect();
+    if explanation.others > 0 {
+        let _ = write!(lines, "\n• {} of {total} nodes: other reasons", explanation.others);
     }
     lines
 }

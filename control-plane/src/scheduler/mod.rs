@@ -45,3 +45,6 @@ pub fn plan(snapshot: &Snapshot<'_>, evaluation: &Evaluation, now: Timestamp) ->
     }
     draft.finish()
 }
+
+#[cfg(test)]
+mod tests;

@@ -235,3 +235,86 @@ pub(super) fn mix(mut word: u64) -> u64 {
     word = (word ^ (word >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     word ^ (word >> 31)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::scheduler::tests::world::node;
+
+    /// A node of the model: name, role, membership, engine.
+    type Change = (u8, u8, bool, bool, bool);
+
+    fn view((name, role, approved, wasm, _): Change) -> NodeView {
+        let mut view = node(&format!("n{name}"));
+        let info = Arc::make_mut(&mut view.info);
+        info.labels.insert("role".to_owned(), role.to_string());
+        info.engines = vec![if wasm { "WASM" } else { "docker" }.to_owned()];
+        view.membership = if approved { Membership::Approved } else { Membership::Pending };
+        view
+    }
+
+    fn names<'a>(views: impl Iterator<Item = &'a Arc<NodeView>>) -> Vec<NodeId> {
+        views.map(|view| view.info.node_id.clone()).collect()
+    }
+
+    fn agree(
+        nodes: &Nodes,
+        seed: u64,
+        tag: Tag,
+        carries: impl Fn(&NodeView) -> bool,
+    ) -> Result<(), TestCaseError> {
+        let found = names(nodes.tagged(tag, seed));
+        let walked = names(nodes.iter().filter(|view| view.is_approved() && carries(view)));
+        prop_assert_eq!(found.len(), nodes.tagged_len(tag));
+        prop_assert_eq!(found.into_iter().collect::<BTreeSet<_>>(), walked.into_iter().collect());
+        Ok(())
+    }
+
+    proptest! {
+        #[test]
+        fn the_index_agrees_with_a_walk_over_all_nodes(
+            changes in prop::collection::vec((0..8_u8, 0..3_u8, any::<bool>(), any::<bool>(), any::<bool>()), 0..40),
+            seed: u64,
+        ) {
+            let mut nodes = Nodes::default();
+            for change in changes {
+                let view = view(change);
+                match change.4 {
+                    true => nodes.insert(view),
+                    false => drop(nodes.remove(&view.info.node_id)),
+                }
+            }
+            agree(&nodes, seed, Tag::APPROVED, |_| true)?;
+            agree(&nodes, seed, Tag::label("role", "1"), |view| view.info.labels["role"] == "1")?;
+            agree(&nodes, seed, Tag::engine("wasm"), |view| view.info.engines[0] == "WASM")?;
+        }
+    }
+
+    #[test]
+    fn a_clone_does_not_see_later_changes() {
+        let mut nodes = Nodes::default();
+        nodes.insert(node("a"));
+        let before = nodes.clone();
+        let asked = Resources { cpu_millis: 500, ..Resources::default() };
+        nodes.allocate(&node("a").info.node_id, &asked);
+        nodes.insert(node("b"));
+        assert_eq!(before.tagged_len(Tag::APPROVED), 1);
+        assert!(before.get(&node("a").info.node_id).unwrap().allocated.is_zero());
+        nodes.release(&node("a").info.node_id, &asked);
+        assert!(nodes.get(&node("a").info.node_id).unwrap().allocated.is_zero());
+    }
+
+    #[test]
+    fn different_seeds_begin_at_different_nodes() {
+        let mut nodes = Nodes::default();
+        (0..100).for_each(|number| nodes.insert(node(&format!("gateway-{number}"))));
+        let firsts: BTreeSet<_> = (0..100)
+            .filter_map(|seed| names(nodes.tagged(Tag::APPROVED, mix(seed))).first().cloned())
+            .collect();
+        assert!(firsts.len() > 20, "{firsts:?}");
+    }
+}

@@ -8,7 +8,7 @@ use super::draft::{Draft, Standing, details};
 use super::everywhere::{explain_all, matching};
 use super::message::{self, StopReason};
 use super::outcome::Outcome;
-use super::plan::{Explanation, Rejection};
+use super::plan::Explanation;
 
 /// Job meta key: every target must answer, or the job fails.
 const REQUIRE_ALL: &str = "bacalhau.org/require-all";
@@ -56,11 +56,16 @@ fn fix_targets(draft: &mut Draft<'_>) -> bool {
     for view in matching(draft) {
         targets += 1;
         let node = &view.info.node_id;
-        let lost = Standing::of(Some(view), snapshot.settings.silence, draft.now) == Standing::Silent;
-        match known.contains(node) {
-            true => {}
-            false if lost && !has_deadline => draft.record_unreachable(node),
-            false => draft.place(node, 0),
+        if known.contains(node) {
+            continue;
+        }
+        match Standing::of(Some(view), snapshot.settings.silence, draft.now) {
+            Standing::Silent if !has_deadline => draft.record_unreachable(node),
+            Standing::Quiet { until } if !has_deadline => {
+                draft.wake(until);
+                draft.place(node, 0);
+            }
+            _ => draft.place(node, 0),
         }
     }
     draft.explain(Explanation {
@@ -115,8 +120,8 @@ struct Tally {
     failed: usize,
     refused: usize,
     unreachable: usize,
-    /// What the nodes that refused or were not reached gave as reason.
-    reasons: BTreeMap<String, Rejection>,
+    /// Why nodes refused or were not reached.
+    reasons: Explanation,
 }
 
 impl Tally {
@@ -128,25 +133,20 @@ impl Tally {
                 Outcome::Completed => tally.succeeded += 1,
                 Outcome::Refused => {
                     tally.refused += 1;
-                    tally.note(&execution.observed_message, &execution.node_id);
+                    tally.reasons.reject(execution.observed_message.clone(), &execution.node_id);
                 }
                 Outcome::Lost => {
                     tally.unreachable += 1;
-                    tally.note(&StopReason::Unreachable.text(), &execution.node_id);
+                    tally.reasons.reject(StopReason::Unreachable.text(), &execution.node_id);
                 }
                 Outcome::Failed | Outcome::TimedOut | Outcome::Stopped | Outcome::Live => tally.failed += 1,
             }
         }
         for placement in draft.placed() {
             tally.unreachable += 1;
-            tally.note(&placement.message, &placement.node_id);
+            tally.reasons.reject(placement.message.clone(), &placement.node_id);
         }
         tally
-    }
-
-    fn note(&mut self, reason: &str, node: &bacalhau_protocol::ids::NodeId) {
-        let rejection = Rejection { nodes: 0, example: node.clone() };
-        self.reasons.entry(reason.to_owned()).or_insert(rejection).nodes += 1;
     }
 
     fn total(&self) -> usize {

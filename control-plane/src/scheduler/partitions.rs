@@ -18,7 +18,7 @@ enum Status<'a> {
     /// Batch: it has a result.
     Done,
     /// It failed and is not tried again; its last failure.
-    Failed(&'a Execution),
+    Failed(Attempt<'a>),
     /// Something runs, or may still run although it is not wanted. To be looked at again at that time.
     Occupied(Option<Timestamp>),
     /// It failed not long ago.
@@ -45,7 +45,7 @@ pub(super) fn plan(draft: &mut Draft<'_>) {
         idle &= matches!(status, Status::Done | Status::Open);
         match status {
             Status::Done => {}
-            Status::Failed(execution) => return fail_job(draft, execution),
+            Status::Failed(last) => return fail_job(draft, &last),
             Status::Occupied(again) => again.into_iter().for_each(|at| draft.wake(at)),
             Status::Resting { until } => draft.wake(until),
             Status::Abandoned(place) => abandoned.push((partition, place)),
@@ -95,30 +95,24 @@ fn status<'a>(draft: &Draft<'a>, places: &[usize]) -> Status<'a> {
     if attempts().any(|attempt| is_done(draft, attempt)) {
         return Status::Done;
     }
-    if let Some(live) = places.iter().find(|place| draft.attempts[**place].is_live()) {
-        return match standing(draft, &draft.attempts[*live]) {
-            Standing::Silent => Status::Abandoned(*live),
-            Standing::Quiet { until } => Status::Occupied(Some(until)),
-            _ => Status::Occupied(None),
-        };
+    let live = places.iter().copied().find(|place| draft.attempts[*place].is_live());
+    if let Some(occupied) = live.and_then(|place| occupied(draft, &draft.attempts[place])) {
+        return occupied;
     }
     let failures: Vec<_> = attempts().filter(|attempt| is_failure(draft, attempt)).collect();
     if let Some(last) = failures.last()
+        && live.is_none()
         && is_batch(draft)
         && (failures.len() >= attempts_allowed(draft) || last.outcome() == Outcome::TimedOut)
     {
-        return Status::Failed(last.execution);
+        return Status::Failed(**last);
     }
-    if let Some(occupied) =
-        attempts().filter(|attempt| attempt.execution.may_be_running()).find_map(|ending| {
-            match standing(draft, ending) {
-                Standing::Connected => Some(Status::Occupied(None)),
-                Standing::Quiet { until } => Some(Status::Occupied(Some(until))),
-                Standing::Silent | Standing::Gone(_) => None,
-            }
-        })
-    {
+    let mut ending = attempts().filter(|attempt| !attempt.is_live() && attempt.execution.may_be_running());
+    if let Some(occupied) = ending.find_map(|attempt| occupied(draft, attempt)) {
         return occupied;
+    }
+    if let Some(place) = live {
+        return Status::Abandoned(place);
     }
     match rest(draft.snapshot.settings, draft.now, failures.iter().map(|attempt| attempt.execution)) {
         Some(until) => Status::Resting { until },
@@ -126,8 +120,13 @@ fn status<'a>(draft: &Draft<'a>, places: &[usize]) -> Status<'a> {
     }
 }
 
-fn standing(draft: &Draft<'_>, attempt: &Attempt<'_>) -> Standing {
-    draft.standing(&attempt.execution.node_id, draft.snapshot.settings.silence)
+/// What an execution that may be running does to its partition; nothing if its node is silent for too long.
+fn occupied<'a>(draft: &Draft<'a>, attempt: &Attempt<'_>) -> Option<Status<'a>> {
+    match draft.standing(&attempt.execution.node_id, draft.snapshot.settings.silence) {
+        Standing::Connected => Some(Status::Occupied(None)),
+        Standing::Quiet { until } => Some(Status::Occupied(Some(until))),
+        Standing::Silent | Standing::Gone(_) => None,
+    }
 }
 
 /// A service has no good end.
@@ -157,14 +156,17 @@ pub(super) fn rest<'e>(
     last.map(|last| last.after(pause)).filter(|until| *until > now)
 }
 
-fn fail_job(draft: &mut Draft<'_>, last: &Execution) {
-    let timed_out = last.observed_message.starts_with(message::TIMED_OUT)
-        || last.desired_message.starts_with(message::TIMED_OUT);
-    let message = if timed_out { message::EXECUTIONS_FAILED } else { message::RETRIED_TOO_OFTEN };
+fn fail_job(draft: &mut Draft<'_>, last: &Attempt<'_>) {
+    let message = match last.outcome() {
+        Outcome::TimedOut => message::EXECUTIONS_FAILED,
+        _ => message::RETRIED_TOO_OFTEN,
+    };
+    let execution = last.execution;
+    let error = last.stop.map_or_else(|| execution.observed_message.clone(), StopReason::text);
     let details = details([
-        ("LastExecution", last.id.as_str()),
-        ("LastError", &last.observed_message),
-        ("LastNode", last.node_id.as_str()),
+        ("LastExecution", execution.id.as_str()),
+        ("LastError", &error),
+        ("LastNode", execution.node_id.as_str()),
     ]);
     draft.fail(topic::SCHEDULING, message.to_owned(), details);
 }

@@ -115,8 +115,33 @@ pub struct Explanation {
     pub available: usize,
     /// Those that passed every check.
     pub suitable: usize,
-    /// Why the others did not, by reason.
+    /// Why the others did not, by reason; at most [`Self::MAX_REASONS`].
     pub rejections: BTreeMap<String, Rejection>,
+    /// Nodes with yet other reasons.
+    pub others: usize,
+}
+
+impl Explanation {
+    /// Different reasons that are told. Nodes beyond are only counted, so that a message stays readable however many
+    /// nodes there are.
+    pub const MAX_REASONS: usize = 20;
+
+    /// Counts a node that does not suit.
+    pub(super) fn reject(&mut self, reason: String, node: &NodeId) {
+        let full = self.rejections.len() >= Self::MAX_REASONS;
+        match self.rejections.get_mut(&reason) {
+            Some(rejection) => rejection.nodes += 1,
+            None if full => self.others += 1,
+            None => {
+                self.rejections.insert(reason, Rejection { nodes: 1, example: node.clone() });
+            }
+        }
+    }
+
+    /// Nodes that did not suit.
+    pub fn rejected(&self) -> usize {
+        self.rejections.values().map(|rejection| rejection.nodes).sum::<usize>() + self.others
+    }
 }
 
 /// Nodes that were found unsuitable for one reason.
