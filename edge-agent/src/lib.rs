@@ -6,6 +6,7 @@ pub mod config;
 pub mod data_dir;
 mod durable;
 mod entropy;
+pub mod execution;
 pub mod executor;
 pub mod fleet_time;
 pub mod identity;

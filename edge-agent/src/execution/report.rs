@@ -1,0 +1,108 @@
+//! What the control plane is told of an execution, and when.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use bacalhau_protocol::model::{Event as Happening, Observation, ObservedState, RunOutput, SpecConfig};
+
+use super::{Effect, Execution, Now, State};
+
+/// A short task is over before anybody could look: a state on the way is told only if it lasts this long, which saves
+/// a message and a commit of the control plane for each of them.
+pub(super) const SETTLE: Duration = Duration::from_millis(25);
+
+/// Happenings kept until the next acknowledgement; the oldest go first.
+const MAX_HAPPENINGS: usize = 16;
+
+/// The observed side of an execution.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Report {
+    pub(super) state: ObservedState,
+    pub(super) message: String,
+    pub(super) happenings: Vec<Happening>,
+    pub(super) output: Option<RunOutput>,
+    pub(super) published: Option<SpecConfig>,
+    due: Option<Duration>,
+}
+
+impl Report {
+    /// Nothing told but `state`.
+    pub(super) fn new(state: ObservedState) -> Self {
+        Self {
+            state,
+            message: String::new(),
+            happenings: Vec::new(),
+            output: None,
+            published: None,
+            due: None,
+        }
+    }
+
+    pub(super) fn due(&self) -> Option<Duration> {
+        self.due
+    }
+}
+
+impl Execution {
+    /// Notes a happening; it travels with the next observation.
+    pub(super) fn happened(&mut self, now: Now, topic: &str, message: &str, details: &[&str]) {
+        let kept = &mut self.report.happenings;
+        if kept.len() == MAX_HAPPENINGS {
+            kept.remove(0);
+        }
+        let details =
+            details.iter().map(|key| ((*key).to_owned(), "true".to_owned())).collect::<BTreeMap<_, _>>();
+        kept.push(Happening { topic: topic.to_owned(), message: message.to_owned(), at: now.time, details });
+    }
+
+    /// Moves the observed state up, never down, and tells it now.
+    pub(super) fn observe(&mut self, state: ObservedState, message: &str, effects: &mut Vec<Effect>) {
+        self.report.state = self.report.state.max(state);
+        message.clone_into(&mut self.report.message);
+        self.tell(effects);
+    }
+
+    /// Moves the observed state up and tells it unless the next one comes soon.
+    pub(super) fn observe_if_it_lasts(&mut self, state: ObservedState, now: Now) {
+        self.report.state = self.report.state.max(state);
+        self.report.message.clear();
+        self.report.due.get_or_insert(now.elapsed + SETTLE);
+    }
+
+    /// Tells where things stand.
+    pub(super) fn tell(&mut self, effects: &mut Vec<Effect>) {
+        self.report.due = None;
+        effects.push(Effect::Observe(self.observation()));
+    }
+
+    pub(super) fn observation(&self) -> Box<Observation> {
+        Box::new(Observation {
+            execution_id: self.id.clone(),
+            generation: self.generation,
+            state: self.report.state,
+            message: self.report.message.clone(),
+            events: self.report.happenings.clone(),
+            output: self.report.output.clone(),
+            published: self.report.published.clone(),
+        })
+    }
+
+    /// Ends the execution for good: told and written at once, then everything it used is given back.
+    pub(super) fn end(&mut self, state: ObservedState, message: &str, effects: &mut Vec<Effect>) {
+        let was = std::mem::replace(&mut self.state, State::Ended);
+        self.observe(state, message, effects);
+        // What was only considered left no record, and the control plane asks again if the answer is lost.
+        if self.journaled.is_some() {
+            self.journal(effects);
+        }
+        if was.is_in_queue() {
+            effects.push(Effect::LeaveQueue);
+        }
+        effects.push(Effect::CleanUp);
+    }
+}
+
+/// Keys of an event's details that say "true" (semantics.md 0.4).
+pub(super) const IS_ERROR: &str = "IsError";
+/// See [`IS_ERROR`].
+pub(super) const FAILS_EXECUTION: &str = "FailsExecution";

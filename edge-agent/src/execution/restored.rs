@@ -1,0 +1,119 @@
+//! An execution of an earlier agent process, as the journal has it.
+
+use std::sync::Arc;
+
+use bacalhau_protocol::model::{DesiredState, ObservedState, topic};
+
+use super::report::Report;
+use super::stopped::interrupted;
+use super::{Effect, Execution, Now, Phase, Record, State};
+
+impl Execution {
+    /// Goes on from a record: a task that may have run is not run again unless its job is long-running.
+    pub fn restore(record: Record, now: Now) -> (Self, Vec<Effect>) {
+        let mut execution = Self {
+            id: record.execution_id,
+            work: Arc::new(record.work),
+            generation: record.generation,
+            desired: record.desired,
+            state: State::Considering,
+            report: Report::new(told(&record.phase)),
+            journaled: Some((record.generation, record.phase.rank())),
+        };
+        let mut effects = Vec::new();
+        execution.resume(record.phase, now, &mut effects);
+        (execution, effects)
+    }
+
+    fn resume(&mut self, phase: Phase, now: Now, effects: &mut Vec<Effect>) {
+        match phase {
+            Phase::Ended(last) => {
+                self.state = State::Ended;
+                effects.push(Effect::Observe(last));
+            }
+            _ if self.desired == DesiredState::Stopped => self.end(ObservedState::Stopped, "", effects),
+            Phase::Ran { verdict, output } => {
+                self.report.output = Some(output.clone());
+                let limit = self.work.task.timeouts.execution();
+                let deadline = limit.map(|limit| now.elapsed.saturating_add(limit));
+                self.state = State::Publishing { verdict, output, deadline };
+                effects.push(Effect::Publish);
+            }
+            Phase::Started if !self.is_long_running() => interrupted(self, now, effects),
+            Phase::Started => {
+                self.happened(now, topic::EXECUTION, "Restarting after agent restart", &[]);
+                effects.push(Effect::Admit);
+            }
+            Phase::Accepted => effects.push(Effect::Admit),
+        }
+    }
+}
+
+/// The least the control plane can have heard.
+fn told(phase: &Phase) -> ObservedState {
+    match phase {
+        Phase::Accepted => ObservedState::Unheard,
+        Phase::Started => ObservedState::Accepted,
+        Phase::Ran { .. } => ObservedState::Publishing,
+        Phase::Ended(last) => last.state,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bacalhau_protocol::model::JobType;
+
+    use super::super::Event;
+    use super::super::fixtures::{at, exited, observation, published_to, running};
+    use super::*;
+
+    fn restored(execution: &Execution) -> (Execution, Vec<Effect>) {
+        Execution::restore(execution.record(), at(0))
+    }
+
+    #[test]
+    fn a_task_that_may_have_run_is_not_run_again() {
+        let (_, effects) = restored(&running(JobType::Ops));
+        let told = observation(&effects[0]);
+        assert_eq!(told.message, "interrupted by agent restart");
+        assert_eq!(told.events[0].details["FailsExecution"], "true");
+        assert_eq!(effects[1..], [Effect::Journal, Effect::CleanUp]);
+    }
+
+    #[test]
+    fn a_daemon_is_run_again() {
+        let (mut execution, effects) = restored(&running(JobType::Daemon));
+        assert_eq!(effects, [Effect::Admit]);
+        assert_eq!(execution.step(Event::Admitted, at(0)), [Effect::Queue]);
+        let effects = execution.step(Event::SlotGranted, at(0));
+        assert_eq!(effects, [Effect::PrepareInputs], "its record says already that it may run");
+    }
+
+    #[test]
+    fn sending_results_goes_on_where_it_was_cut_off() {
+        let mut execution = published_to("local", running(JobType::Batch));
+        execution.step(Event::TaskEnded(exited(4)), at(1));
+        let (mut execution, effects) = restored(&execution);
+        assert_eq!(effects, [Effect::Publish]);
+        let effects = execution.step(Event::Published(None), at(1));
+        assert_eq!(observation(&effects[0]).message, "exit code 4");
+    }
+
+    #[test]
+    fn an_end_is_told_until_it_is_acknowledged() {
+        let mut execution = running(JobType::Batch);
+        let effects = execution.step(Event::TaskEnded(exited(0)), at(1));
+        let (mut execution, again) = restored(&execution);
+        assert_eq!(again, effects[..1]);
+        assert_eq!(execution.step(Event::Acknowledged, at(1)), [Effect::Forget]);
+    }
+
+    #[test]
+    fn a_daemon_that_was_stopped_stays_stopped() {
+        let mut execution = running(JobType::Daemon);
+        let stop = Event::Wished { generation: 2, desired: DesiredState::Stopped, reason: String::new() };
+        execution.step(stop, at(50));
+        let (_, effects) = restored(&execution);
+        assert_eq!(observation(&effects[0]).state, ObservedState::Stopped);
+    }
+}

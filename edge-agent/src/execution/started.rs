@@ -1,0 +1,64 @@
+//! Inputs are there; the task runs.
+
+use bacalhau_protocol::model::{ObservedState, topic};
+
+use super::{Effect, Execution, Now, State};
+
+impl Execution {
+    pub(super) fn inputs_ready(&mut self, effects: &mut Vec<Effect>) {
+        if let State::Preparing(attempt) = self.state {
+            self.state = State::Starting(attempt);
+            effects.push(Effect::Start);
+        }
+    }
+
+    pub(super) fn started(&mut self, now: Now, effects: &mut Vec<Effect>) {
+        let State::Starting(attempt) = self.state else { return };
+        self.state = State::Running { attempt, since: now.elapsed };
+        self.happened(now, topic::EXECUTION, "Running", &[]);
+        if self.is_long_running() {
+            self.observe(ObservedState::Running, "", effects);
+        } else {
+            self.observe_if_it_lasts(ObservedState::Running, now);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bacalhau_protocol::model::JobType;
+
+    use super::super::fixtures::{at, observation, preparing, running};
+    use super::super::{Event, TaskEnd};
+    use super::*;
+
+    #[test]
+    fn the_task_starts_when_its_inputs_are_there() {
+        let mut execution = preparing(JobType::Batch);
+        assert_eq!(execution.step(Event::InputsReady, at(0)), [Effect::Start]);
+        assert_eq!(execution.step(Event::InputsReady, at(0)), [], "and only once");
+    }
+
+    #[test]
+    fn a_task_that_lasts_is_reported_running_and_a_short_one_only_at_its_end() {
+        let mut lasting = running(JobType::Batch);
+        let mut short = lasting.clone();
+        let due = lasting.wakes_at().unwrap();
+        let effects = lasting.step(Event::Woken, Now { elapsed: due, ..at(0) });
+        assert_eq!(observation(&effects[0]).state, ObservedState::Running);
+        assert_eq!(lasting.wakes_at(), None);
+
+        let effects = short.step(Event::TaskEnded(TaskEnd::Exited(Default::default())), at(1));
+        let states: Vec<_> = effects.iter().filter(|e| matches!(e, Effect::Observe(_))).collect();
+        assert_eq!(states.len(), 1);
+        assert_eq!(observation(states[0]).state, ObservedState::Completed);
+    }
+
+    #[test]
+    fn a_daemon_is_reported_running_at_once() {
+        let mut execution = preparing(JobType::Daemon);
+        execution.step(Event::InputsReady, at(0));
+        let effects = execution.step(Event::Started, at(0));
+        assert_eq!(observation(&effects[0]).state, ObservedState::Running);
+    }
+}
