@@ -12,3 +12,4 @@ pub mod fleet_time;
 pub mod identity;
 pub mod labels;
 pub mod link;
+pub mod journal;

@@ -22,7 +22,7 @@ mod wished;
 mod woken;
 
 #[cfg(test)]
-mod fixtures;
+pub(crate) mod fixtures;
 #[cfg(test)]
 mod properties;
 

@@ -1,0 +1,122 @@
+//! What every journal must do, and what only one on disk can.
+
+use std::path::Path;
+
+use bacalhau_protocol::ids::ExecutionId;
+use bacalhau_protocol::model::JobType;
+
+use super::environment::Environment;
+use super::*;
+use crate::execution::fixtures::{at, wish};
+use crate::execution::{Event, Execution};
+
+fn record(name: &str) -> Box<Record> {
+    let mut wish = wish(JobType::Ops);
+    wish.execution_id = ExecutionId::parse(name).unwrap();
+    let (mut execution, _) = Execution::accept(wish).unwrap();
+    execution.step(Event::Admitted, at(0));
+    execution.step(Event::SlotGranted, at(0));
+    Box::new(execution.record())
+}
+
+fn facts(sequence_reserved: u64) -> Facts {
+    Facts { sequence_reserved, ..Facts::default() }
+}
+
+async fn durable(journal: &Journal, changes: Vec<Change>) {
+    journal.write(changes).durable().await.unwrap();
+}
+
+async fn acknowledges_and_closes(journal: Journal) {
+    durable(&journal, vec![Change::Put(record("a")), Change::Facts(facts(1))]).await;
+    durable(&journal, Vec::new()).await;
+    let written: Vec<_> = (0..100).map(|_| journal.write(vec![Change::Put(record("b"))])).collect();
+    for written in written {
+        written.durable().await.unwrap();
+    }
+    journal.write_some_time(vec![Change::Delete(ExecutionId::parse("a").unwrap())]);
+    journal.close();
+    journal.close();
+    let refused = journal.write(vec![Change::Facts(facts(2))]).durable().await;
+    assert!(matches!(refused, Err(WriteError::Closed)), "{refused:?}");
+}
+
+#[tokio::test]
+async fn memory_passes_the_suite() {
+    acknowledges_and_closes(Journal::in_memory()).await;
+}
+
+#[tokio::test]
+async fn disk_passes_the_suite() {
+    let directory = tempfile::tempdir().unwrap();
+    acknowledges_and_closes(Journal::open(directory.path()).unwrap().0).await;
+    let (_, recovered) = Journal::open(directory.path()).unwrap();
+    assert_eq!(recovered.executions, [*record("b")]);
+    assert_eq!(recovered.facts, facts(1));
+}
+
+#[tokio::test]
+async fn one_agent_at_a_time() {
+    let directory = tempfile::tempdir().unwrap();
+    let (journal, _) = Journal::open(directory.path()).unwrap();
+    assert!(matches!(Journal::open(directory.path()), Err(OpenError::InUse(_))));
+    drop(journal);
+    assert!(Journal::open(directory.path()).is_ok());
+}
+
+#[tokio::test]
+async fn a_damaged_record_is_set_aside_and_the_others_stay() {
+    let directory = tempfile::tempdir().unwrap();
+    let (journal, _) = Journal::open(directory.path()).unwrap();
+    durable(&journal, vec![Change::Put(record("a")), Change::Put(record("b"))]).await;
+    journal.close();
+    let mut environment = Environment::open(&directory.path().join("data")).unwrap();
+    environment.overwrite("a", b"worn out");
+    environment.close();
+
+    let (journal, recovered) = Journal::open(directory.path()).unwrap();
+    assert_eq!(recovered.executions, [*record("b")]);
+    assert_eq!(recovered.damaged, ["a: its checksum is wrong"]);
+    journal.close();
+    let (_, recovered) = Journal::open(directory.path()).unwrap();
+    assert!(recovered.damaged.is_empty(), "told once");
+}
+
+#[tokio::test]
+async fn a_journal_that_is_none_is_set_aside_whole() {
+    let directory = tempfile::tempdir().unwrap();
+    let data = directory.path().join("data");
+    std::fs::create_dir(&data).unwrap();
+    std::fs::write(data.join("data.mdb"), vec![7; 16384]).unwrap();
+    let (journal, recovered) = Journal::open(directory.path()).unwrap();
+    let aside = recovered.set_aside.unwrap();
+    assert_eq!(std::fs::read(aside.join("data.mdb")).unwrap(), vec![7; 16384]);
+    durable(&journal, vec![Change::Put(record("a"))]).await;
+}
+
+fn start_and_crash(directory: &Path) -> Recovered {
+    Journal::open(directory).unwrap().1
+}
+
+#[tokio::test]
+async fn a_journal_the_agent_crashes_on_again_and_again_is_set_aside() {
+    let directory = tempfile::tempdir().unwrap();
+    let (journal, _) = Journal::open(directory.path()).unwrap();
+    durable(&journal, vec![Change::Put(record("a"))]).await;
+    journal.close();
+    for _ in 1..MAX_CRASHES {
+        assert_eq!(start_and_crash(directory.path()).executions.len(), 1);
+    }
+    let recovered = start_and_crash(directory.path());
+    assert!(recovered.executions.is_empty());
+    assert!(recovered.set_aside.is_some());
+}
+
+#[tokio::test]
+async fn a_start_that_got_far_enough_forgives_the_ones_before() {
+    let directory = tempfile::tempdir().unwrap();
+    for _ in 0..3 * MAX_CRASHES {
+        assert!(start_and_crash(directory.path()).set_aside.is_none());
+        CrashMarker::in_directory(directory.path()).survived().unwrap();
+    }
+}
