@@ -59,3 +59,39 @@ fn announce(command: &Command) {
 fn cannot_start(command: &Command) -> String {
     format!("cannot start `{}`", command.get_program().to_string_lossy())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sh(script: &str) -> Command {
+        let mut command = Command::new("sh");
+        command.args(["-c", script]);
+        command
+    }
+
+    #[test]
+    fn wanted_lines_are_returned_in_order() {
+        let lines = run_and_pick(&mut sh("echo a1; echo b; echo a2"), |line| line.starts_with('a')).unwrap();
+        assert_eq!(lines, ["a1", "a2"]);
+    }
+
+    #[test]
+    fn a_failing_command_is_an_error_that_names_it() {
+        let run_error = run(&mut sh("exit 3")).unwrap_err().to_string();
+        assert!(run_error.contains("`sh -c exit 3` failed") && run_error.contains('3'), "{run_error}");
+        assert!(run_and_pick(&mut sh("echo a; exit 1"), |_| true).is_err());
+        assert!(read(&mut sh("exit 1")).is_err());
+    }
+
+    #[test]
+    fn a_program_that_does_not_exist_is_named() {
+        let error = run(&mut Command::new("no-such-program")).unwrap_err();
+        assert_eq!(error.to_string(), "cannot start `no-such-program`");
+    }
+
+    #[test]
+    fn what_a_command_prints_is_read_without_its_last_newline() {
+        assert_eq!(read(&mut sh("printf 'a\\nb\\n'")).unwrap(), "a\nb");
+    }
+}
