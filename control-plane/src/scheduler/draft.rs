@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bacalhau_protocol::ids::{ExecutionId, NodeId};
-use bacalhau_protocol::model::{DesiredState, Execution, JobState, Membership, topic};
+use bacalhau_protocol::model::{DesiredState, Execution, JobState, topic};
 use bacalhau_protocol::time::Timestamp;
 
 use super::message::{self, StopReason};
 use super::outcome::Outcome;
 use super::plan::{EventLevel, Explanation, JobChange, Placement, Plan, PlannedEvent, StopChange};
-use super::{Evaluation, NodeView, Reachable, Snapshot};
+use super::standing::Standing;
+use super::{Evaluation, Snapshot};
 
 /// The snapshot together with what was decided so far.
 pub(super) struct Draft<'a> {
@@ -19,7 +20,8 @@ pub(super) struct Draft<'a> {
     pub(super) now: Timestamp,
     /// Ordered by partition, creation and id.
     pub(super) attempts: Vec<Attempt<'a>>,
-    next_attempt: BTreeMap<(&'a NodeId, u32), u32>,
+    /// By node and partition; counted when the first execution is placed, which most plans never do.
+    next_attempt: Option<BTreeMap<(&'a NodeId, u32), u32>>,
     plan: Plan,
 }
 
@@ -40,45 +42,12 @@ impl Attempt<'_> {
     }
 }
 
-/// What a node is to the executions it holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Standing {
-    Connected,
-    /// Silent, but not yet for too long.
-    Quiet {
-        until: Timestamp,
-    },
-    /// Silent for too long.
-    Silent,
-    /// Not approved (any more), or unknown.
-    Gone(StopReason),
-}
-
-impl Standing {
-    pub(super) fn of(view: Option<&NodeView>, patience: Duration, now: Timestamp) -> Self {
-        match view.map(|view| (view.membership, view.reachable)) {
-            Some((Membership::Approved, Reachable::Connected)) => Self::Connected,
-            Some((Membership::Approved, Reachable::Silent { since })) => match since.after(patience) {
-                until if until > now => Self::Quiet { until },
-                _ => Self::Silent,
-            },
-            Some((Membership::Rejected, _)) => Self::Gone(StopReason::NodeRejected),
-            Some((Membership::Pending, _)) | None => Self::Gone(StopReason::NodeDisappeared),
-        }
-    }
-}
-
 impl<'a> Draft<'a> {
     pub(super) fn new(snapshot: &'a Snapshot<'a>, evaluation: &'a Evaluation, now: Timestamp) -> Self {
         let job = snapshot.job;
         let mut attempts: Vec<_> =
             snapshot.executions.iter().map(|execution| Attempt { execution, stop: None }).collect();
         attempts.sort_by_key(|a| (a.execution.partition, a.execution.created, &a.execution.id));
-        let mut next_attempt = BTreeMap::new();
-        for execution in snapshot.executions.iter().filter(|e| e.job_version == job.version) {
-            let next = next_attempt.entry((&execution.node_id, execution.partition)).or_insert(0);
-            *next = (execution.attempt + 1).max(*next);
-        }
         let plan = Plan {
             snapshot_revision: snapshot.revision,
             job_revision: job.revision,
@@ -90,7 +59,7 @@ impl<'a> Draft<'a> {
             events: Vec::new(),
             explanation: Explanation::default(),
         };
-        Self { snapshot, evaluation, now, attempts, next_attempt, plan }
+        Self { snapshot, evaluation, now, attempts, next_attempt: None, plan }
     }
 
     /// Where the job will stand.
@@ -243,9 +212,7 @@ impl<'a> Draft<'a> {
         message: String,
     ) -> ExecutionId {
         let (job, spec) = (self.snapshot.job, self.snapshot.spec);
-        let next = self.next_attempt.entry((node, partition)).or_insert(0);
-        let attempt = *next;
-        *next += 1;
+        let attempt = self.take_attempt(node, partition);
         let id = ExecutionId::derive(&job.id, job.version, node, partition, attempt);
         self.plan.place.push(Placement {
             execution_id: id.clone(),
@@ -257,6 +224,22 @@ impl<'a> Draft<'a> {
             message,
         });
         id
+    }
+
+    fn take_attempt(&mut self, node: &'a NodeId, partition: u32) -> u32 {
+        let snapshot = self.snapshot;
+        let counted = self.next_attempt.get_or_insert_with(|| {
+            let mut counted = BTreeMap::new();
+            let current = |execution: &&&Execution| execution.job_version == snapshot.job.version;
+            for execution in snapshot.executions.iter().filter(current) {
+                let next = counted.entry((&execution.node_id, execution.partition)).or_insert(0);
+                *next = (execution.attempt + 1).max(*next);
+            }
+            counted
+        });
+        let next = counted.entry((node, partition)).or_insert(0);
+        *next += 1;
+        *next - 1
     }
 
     fn change_job(&mut self, state: JobState, message: String, details: BTreeMap<String, String>) {

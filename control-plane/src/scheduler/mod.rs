@@ -12,6 +12,7 @@ mod snapshot;
 mod draft;
 mod message;
 mod outcome;
+mod standing;
 
 mod feasible;
 mod rank;

@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bacalhau_protocol::model::{ObservedState, topic};
 
-use super::draft::{Draft, Standing, details};
+use super::draft::{Draft, details};
 use super::everywhere::{explain_all, matching};
 use super::message::{self, StopReason};
 use super::outcome::Outcome;
 use super::plan::Explanation;
+use super::standing::Standing;
 
 /// Job meta key: every target must answer, or the job fails.
 const REQUIRE_ALL: &str = "bacalhau.org/require-all";

@@ -7,11 +7,12 @@ use bacalhau_protocol::model::{Execution, JobType, topic};
 use bacalhau_protocol::time::Timestamp;
 
 use super::Settings;
-use super::draft::{Attempt, Draft, Standing, details};
+use super::draft::{Attempt, Draft, details};
 use super::message::{self, StopReason};
 use super::outcome::Outcome;
 use super::plan::Explanation;
 use super::rank::Ranking;
+use super::standing::Standing;
 
 /// Where a partition stands once surplus executions are stopped.
 enum Status<'a> {

@@ -7,7 +7,7 @@ use bacalhau_protocol::model::{DesiredState, Job, JobState, Resources};
 use bacalhau_protocol::time::Timestamp;
 
 /// Changes to one job and its executions. Leaves no choice for later: applying it whole or in chunks, once or twice,
-/// gives the same state.
+/// gives the same state, as long as the job's own change, `targets_fixed` included, goes with the last chunk.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plan {
     /// Store revision of the snapshot it was made from.

@@ -49,18 +49,14 @@ impl<'a> Ranking<'a> {
     /// Up to `wanted` nodes, one per partition.
     ///
     /// Nodes are dealt in rounds: one that holds n executions of the job takes part in round n only, so partitions
-    /// share a node when no other can take them, and every node is looked at once per round. A round walks the
-    /// index from a seeded place and keeps a bounded number of suitable nodes in hand, of which the best goes first.
+    /// share a node when no other can take them, and no node is looked at twice in a round. A round walks the index
+    /// from a seeded place and keeps a bounded number of suitable nodes in hand, of which the best goes first.
     pub(super) fn choose(&mut self, draft: &Draft<'a>, wanted: usize) -> Vec<&'a NodeId> {
-        let mut chosen = Vec::new();
-        let last_held = self.history.values().map(|history| history.held).max().unwrap_or(0);
-        for round in 0.. {
-            let before = chosen.len();
-            self.deal(draft, round, wanted, &mut chosen);
-            let fruitless = chosen.len() == before && round >= last_held;
-            if chosen.len() == wanted || fruitless {
-                break;
-            }
+        let (mut chosen, mut round) = (Vec::new(), Some(0));
+        while let Some(held) = round {
+            self.deal(draft, held, wanted, &mut chosen);
+            let held_more = self.history.values().map(|history| history.held).filter(|more| *more > held);
+            round = held_more.min().filter(|_| chosen.len() < wanted);
         }
         chosen
     }

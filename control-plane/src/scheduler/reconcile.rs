@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use bacalhau_protocol::model::{JobType, ObservedState, topic};
 
-use super::draft::{Attempt, Draft, Standing, details};
+use super::draft::{Attempt, Draft, details};
 use super::message::{self, StopReason};
+use super::standing::Standing;
 
 /// Ends what is over, and the job too if its time is.
 pub(super) fn reconcile(draft: &mut Draft<'_>) {
