@@ -5,7 +5,7 @@ use bacalhau_protocol::model::{DesiredState, Event, Execution, Observation, Obse
 
 use super::{ChangeError, Commit, Orchestrator};
 use crate::clock;
-use crate::scheduler::Trigger;
+use crate::scheduler::{ENDED_UNASKED, Trigger};
 use crate::state::{Draft, World};
 
 /// Up to this many executions a job is evaluated in the same commit that takes an observation in, which saves a trivial
@@ -118,7 +118,7 @@ fn settle(execution: &mut Execution) {
     execution.desired_message = match execution.observed {
         ObservedState::Completed => "execution completed",
         ObservedState::Refused => "bid rejected",
-        ObservedState::Stopped => "execution stopped",
+        ObservedState::Stopped => ENDED_UNASKED,
         _ => "execution failed",
     }
     .to_owned();

@@ -19,6 +19,9 @@ pub(super) const REJECTED: &str = "job rejected";
 /// What both sides begin with when an execution took too long.
 pub(super) const TIMED_OUT: &str = "Execution timed out";
 
+/// What every reason to give up a node begins with.
+const NODE_LOST: &str = "Execution stop requested because node has";
+
 /// Why an execution is no longer wanted. Kept as text in the execution's desired message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum StopReason {
@@ -50,11 +53,9 @@ impl StopReason {
         matches!(self, Self::NodeDisappeared | Self::NodeRejected | Self::Unreachable)
     }
 
-    /// Whether `message` was written by [`Self::text`] of a reason that [`Self::is_lost`].
+    /// Whether `message` was written for a reason that [`Self::is_lost`], here or when the node was rejected or deleted.
     pub(super) fn tells_lost(message: &str) -> bool {
-        [Self::NodeDisappeared, Self::NodeRejected, Self::Unreachable]
-            .into_iter()
-            .any(|reason| reason.fixed_text() == message)
+        message.starts_with(NODE_LOST) || message == Self::Unreachable.fixed_text()
     }
 
     fn fixed_text(self) -> &'static str {
@@ -185,5 +186,6 @@ mod tests {
         for reason in [StopReason::JobStopped, StopReason::Surplus, StopReason::TimedOut(Duration::ZERO)] {
             assert!(!reason.is_lost() && !StopReason::tells_lost(&reason.text()));
         }
+        assert!(StopReason::tells_lost("Execution stop requested because node has been deleted"));
     }
 }

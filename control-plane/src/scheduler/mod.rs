@@ -29,6 +29,7 @@ use bacalhau_protocol::time::Timestamp;
 use draft::Draft;
 
 pub use nodes::{NodeView, Nodes, Reachable};
+pub use outcome::ENDED_UNASKED;
 pub use plan::{EventLevel, Explanation, JobChange, Placement, Plan, PlannedEvent, Rejection, StopChange};
 pub use settings::Settings;
 pub use snapshot::{Evaluation, Snapshot, Trigger};

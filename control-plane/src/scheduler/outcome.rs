@@ -4,6 +4,9 @@ use bacalhau_protocol::model::{DesiredState, Execution, ObservedState};
 
 use super::message::{self, StopReason};
 
+/// Desired message of an execution that its node stopped although it was wanted.
+pub const ENDED_UNASKED: &str = "execution stopped";
+
 /// What one execution means for the partition or target it was made for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Outcome {
@@ -31,12 +34,12 @@ impl Outcome {
             ObservedState::Failed if execution.observed_message.starts_with(message::TIMED_OUT) => {
                 Self::TimedOut
             }
+            ObservedState::Failed if StopReason::tells_lost(&execution.observed_message) => Self::Lost,
             ObservedState::Failed => Self::Failed,
             ObservedState::Refused => Self::Refused,
             observed => match (execution.desired, stop) {
                 (DesiredState::Stopped, _) => Self::of_stopped(&execution.desired_message),
                 (_, Some(reason)) => Self::of_stopped(&reason.text()),
-                // The node ended it of its own accord.
                 _ if observed == ObservedState::Stopped => Self::Failed,
                 _ => Self::Live,
             },
@@ -47,6 +50,7 @@ impl Outcome {
         match message {
             text if text.starts_with(message::TIMED_OUT) => Self::TimedOut,
             text if StopReason::tells_lost(text) => Self::Lost,
+            ENDED_UNASKED => Self::Failed,
             _ => Self::Stopped,
         }
     }
@@ -54,5 +58,56 @@ impl Outcome {
     /// The task ran, or might have, and did not end well.
     pub(super) fn is_failure(self) -> bool {
         matches!(self, Self::Failed | Self::TimedOut)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scheduler::tests::world::{World, node, spec};
+    use bacalhau_protocol::model::JobType;
+
+    fn placed() -> Execution {
+        let mut world = World::new(spec(JobType::Service, 1));
+        world.add(node("a"));
+        world.apply(&world.plan());
+        world.executions.into_values().next().expect("the node takes it")
+    }
+
+    fn outcome(desired: (DesiredState, &str), observed: (ObservedState, &str)) -> Outcome {
+        let execution = Execution {
+            desired: desired.0,
+            desired_message: desired.1.to_owned(),
+            observed: observed.0,
+            observed_message: observed.1.to_owned(),
+            ..placed()
+        };
+        Outcome::of(&execution, None)
+    }
+
+    #[test]
+    fn silence_and_removal_of_a_node_are_no_failure_of_the_task() {
+        let gone = StopReason::NodeDisappeared.text();
+        let stopped = |observed| outcome((DesiredState::Stopped, &gone), (observed, ""));
+        assert_eq!(stopped(ObservedState::Running), Outcome::Lost);
+        assert_eq!(stopped(ObservedState::Stopped), Outcome::Lost);
+        assert_eq!(stopped(ObservedState::Completed), Outcome::Completed);
+        let rejected = StopReason::NodeRejected.text();
+        let ended = outcome((DesiredState::Stopped, &rejected), (ObservedState::Failed, &rejected));
+        assert_eq!(ended, Outcome::Lost);
+    }
+
+    #[test]
+    fn what_a_node_ends_unasked_has_failed() {
+        let running = (DesiredState::Running, "");
+        assert_eq!(outcome(running, (ObservedState::Stopped, "")), Outcome::Failed);
+        assert_eq!(
+            outcome((DesiredState::Stopped, ENDED_UNASKED), (ObservedState::Stopped, "")),
+            Outcome::Failed
+        );
+        assert_eq!(
+            outcome(running, (ObservedState::Failed, "Execution timed out after 5s")),
+            Outcome::TimedOut
+        );
     }
 }

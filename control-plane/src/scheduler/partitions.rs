@@ -1,7 +1,6 @@
 //! Batch and service jobs: `count` partitions, each run by one execution at a time.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use bacalhau_protocol::model::{Execution, JobType, topic};
 use bacalhau_protocol::time::Timestamp;
@@ -140,21 +139,22 @@ fn attempts_allowed(draft: &Draft<'_>) -> usize {
     usize::try_from(draft.snapshot.settings.attempts.max(1)).unwrap_or(usize::MAX)
 }
 
-/// Until when nothing is tried again after these failures, if that is not over. The pause doubles with each one that
-/// is remembered.
+/// Until when nothing is tried again after these failures, oldest first, if that is not over. Each pause is twice the
+/// one before, so two failures are enough to know it; an execution that lived long starts anew.
 pub(super) fn rest<'e>(
     settings: &Settings,
     now: Timestamp,
-    failures: impl Iterator<Item = &'e Execution>,
+    failures: impl DoubleEndedIterator<Item = &'e Execution>,
 ) -> Option<Timestamp> {
-    let (mut remembered, mut last) = (0_u32, None);
-    for failure in failures.filter(|failure| now.since(failure.modified) < settings.failure_memory) {
-        remembered += 1;
-        last = last.max(Some(failure.modified));
-    }
-    let doubled = 2_u32.saturating_pow(remembered.saturating_sub(1));
-    let pause: Duration = settings.retry_first.saturating_mul(doubled).min(settings.retry_max);
-    last.map(|last| last.after(pause)).filter(|until| *until > now)
+    let mut newest_first = failures.rev();
+    let last = newest_first.next()?;
+    let lived_long = last.modified.since(last.created) >= settings.failure_memory;
+    let pause = match newest_first.next() {
+        Some(before) if !lived_long => last.created.since(before.modified).saturating_mul(2),
+        _ => settings.retry_first,
+    };
+    let until = last.modified.after(pause.max(settings.retry_first).min(settings.retry_max));
+    (until > now).then_some(until)
 }
 
 fn fail_job(draft: &mut Draft<'_>, last: &Attempt<'_>) {

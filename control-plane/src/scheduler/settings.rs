@@ -15,7 +15,8 @@ pub struct Settings {
     pub retry_first: Duration,
     /// Longest such pause.
     pub retry_max: Duration,
-    /// Failures older than this count no more against a node, and no longer stretch the pause.
+    /// Failures older than this count no more against a node, and an execution that lived this long does not stretch
+    /// the pause.
     pub failure_memory: Duration,
     /// How long a node that refused a job is not asked again.
     pub refusal_memory: Duration,

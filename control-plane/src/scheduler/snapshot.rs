@@ -15,8 +15,8 @@ pub struct Snapshot<'a> {
     /// The job's current version.
     pub spec: &'a JobSpec,
     /// Of this job: those of any version that were not seen to end ([`Execution::may_be_running`]), and all of the
-    /// current version. Ended ones of the current version may be left out only if a later attempt on the same node
-    /// and partition is there; Completed ones of batch jobs never.
+    /// current version. Of service and daemon jobs, ended ones may be left out if two later ones of the same node and
+    /// partition are there.
     pub executions: Vec<&'a Execution>,
     /// Every known node.
     pub nodes: &'a Nodes,

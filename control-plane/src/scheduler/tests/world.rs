@@ -11,25 +11,27 @@ use bacalhau_protocol::model::{
 };
 use bacalhau_protocol::time::Timestamp;
 
-use crate::scheduler::{Evaluation, NodeView, Nodes, Plan, Reachable, Settings, Snapshot, Trigger, plan};
+use crate::scheduler::{
+    ENDED_UNASKED, Evaluation, NodeView, Nodes, Plan, Reachable, Settings, Snapshot, Trigger, plan,
+};
 
 #[derive(Debug)]
-pub(super) struct World {
-    pub(super) now: Timestamp,
-    pub(super) job: Job,
-    pub(super) spec: JobSpec,
-    pub(super) nodes: BTreeMap<NodeId, NodeView>,
-    pub(super) executions: BTreeMap<ExecutionId, Execution>,
-    pub(super) settings: Settings,
-    pub(super) seed: u64,
+pub(in crate::scheduler) struct World {
+    pub(in crate::scheduler) now: Timestamp,
+    pub(in crate::scheduler) job: Job,
+    pub(in crate::scheduler) spec: JobSpec,
+    pub(in crate::scheduler) nodes: BTreeMap<NodeId, NodeView>,
+    pub(in crate::scheduler) executions: BTreeMap<ExecutionId, Execution>,
+    pub(in crate::scheduler) settings: Settings,
+    pub(in crate::scheduler) seed: u64,
 }
 
-pub(super) fn node_id(name: &str) -> NodeId {
+pub(in crate::scheduler) fn node_id(name: &str) -> NodeId {
     NodeId::parse(name).unwrap()
 }
 
 /// A task that needs half a core and nothing else.
-pub(super) fn spec(job_type: JobType, count: u32) -> JobSpec {
+pub(in crate::scheduler) fn spec(job_type: JobType, count: u32) -> JobSpec {
     let task = Task {
         name: "main".to_owned(),
         engine: SpecConfig { kind: "wasm".to_owned(), params: String::new() },
@@ -101,7 +103,7 @@ fn job(spec: &JobSpec, now: Timestamp) -> Job {
 }
 
 impl World {
-    pub(super) fn new(spec: JobSpec) -> Self {
+    pub(in crate::scheduler) fn new(spec: JobSpec) -> Self {
         let now = Timestamp(1_000_000_000_000_000_000);
         Self {
             now,
@@ -115,22 +117,22 @@ impl World {
     }
 
     /// Another job, as if the one before had never been.
-    pub(super) fn start(&mut self, spec: JobSpec) {
+    pub(in crate::scheduler) fn start(&mut self, spec: JobSpec) {
         self.job = job(&spec, self.now);
         self.spec = spec;
         self.executions.clear();
     }
 
-    pub(super) fn add(&mut self, view: NodeView) {
+    pub(in crate::scheduler) fn add(&mut self, view: NodeView) {
         self.nodes.insert(view.info.node_id.clone(), view);
     }
 
-    pub(super) fn pass(&mut self, seconds: u64) {
+    pub(in crate::scheduler) fn pass(&mut self, seconds: u64) {
         self.now = self.now.after(Duration::from_secs(seconds));
     }
 
     /// A new version of the specification as it stands.
-    pub(super) fn update(&mut self) {
+    pub(in crate::scheduler) fn update(&mut self) {
         self.job.version += 1;
         self.job.revision += 1;
         self.job.version_created = self.now;
@@ -138,17 +140,17 @@ impl World {
         self.set_state(JobState::Pending, "");
     }
 
-    pub(super) fn set_state(&mut self, state: JobState, message: &str) {
+    pub(in crate::scheduler) fn set_state(&mut self, state: JobState, message: &str) {
         self.job.state = state;
         self.job.message = message.to_owned();
     }
 
-    pub(super) fn plan(&self) -> Plan {
+    pub(in crate::scheduler) fn plan(&self) -> Plan {
         self.plan_in_order(|_| {})
     }
 
     /// Plans with the executions of the snapshot in another order.
-    pub(super) fn plan_in_order(&self, arrange: impl FnOnce(&mut Vec<&Execution>)) -> Plan {
+    pub(in crate::scheduler) fn plan_in_order(&self, arrange: impl FnOnce(&mut Vec<&Execution>)) -> Plan {
         let nodes = self.scheduler_nodes();
         let relevant =
             |execution: &&Execution| execution.may_be_running() || execution.job_version == self.job.version;
@@ -170,7 +172,7 @@ impl World {
         plan(&snapshot, &evaluation, self.now)
     }
 
-    pub(super) fn apply(&mut self, plan: &Plan) {
+    pub(in crate::scheduler) fn apply(&mut self, plan: &Plan) {
         assert_eq!(plan.job_revision, self.job.revision);
         for stop in &plan.stop {
             let execution =
@@ -212,11 +214,19 @@ impl World {
         self.job.targets_fixed = plan.targets_fixed;
     }
 
-    pub(super) fn report(&mut self, id: &ExecutionId, observed: ObservedState, message: &str) {
+    pub(in crate::scheduler) fn report(&mut self, id: &ExecutionId, observed: ObservedState, message: &str) {
         let execution = self.executions.get_mut(id).expect("only known executions are reported");
         execution.observed = observed;
         execution.observed_message = message.to_owned();
         execution.modified = self.now;
+        if observed.is_terminal() && execution.desired != DesiredState::Stopped {
+            execution.desired = DesiredState::Stopped;
+            execution.desired_message = match observed {
+                ObservedState::Stopped => ENDED_UNASKED,
+                _ => "execution ended",
+            }
+            .to_owned();
+        }
     }
 
     fn scheduler_nodes(&self) -> Nodes {
