@@ -18,6 +18,7 @@ use tempfile::TempDir;
 const SPAN: Duration = Duration::from_secs(3);
 /// About what an execution's record takes.
 const VALUE_BYTES: usize = 500;
+const WRITERS: u64 = 64;
 const ENTRIES: u64 = 200_000;
 
 fn main() -> Result<()> {
@@ -28,36 +29,41 @@ fn main() -> Result<()> {
 
     // First, so that nothing else is in memory yet.
     runtime.block_on(filled(&directory.path().join("filled")))?;
-    let disk = bare_syncs(&directory.path().join("bare"))?;
-    println!("disk, 4 KiB write + fdatasync      {disk}");
     for (name, durability) in [("durable", Durability::Disk), ("page cache only", Durability::PageCache)] {
-        let directory = directory.path().join(name);
-        for writers in [1, 64] {
-            let store = open(&directory, durability)?;
-            let measured = runtime.block_on(commits(&store, writers))?;
-            println!(
-                "{name}, {writers} writer(s): {measured}, p50 = {:.2} syncs of the disk",
-                measured.p50.div_duration_f64(disk.p50)
-            );
-        }
+        let store = open(&directory.path().join(name), durability)?;
+        let (alone, disk) = runtime.block_on(lone(&store, &tempfile::tempfile_in(&directory)?))?;
+        println!(
+            "{name}, 1 writer: {alone}; = {:.2} syncs of the disk",
+            alone.p50.div_duration_f64(disk.p50)
+        );
+        println!("  in between, 4 KiB write and fdatasync: {disk}");
+        let many = runtime.block_on(commits(&store, WRITERS))?;
+        println!(
+            "{name}, {WRITERS} writers: {many}; = {:.0} commits per lone one",
+            many.per_second / alone.per_second
+        );
     }
     Ok(())
 }
 
-/// The lone rewrite of a block and its sync, which no durable commit can beat.
-fn bare_syncs(path: &Path) -> Result<Measured> {
-    let file = File::create_new(path)?;
+/// One writer, and the rewrite of a block and its sync, which no durable commit can beat. They take turns, so that both
+/// meet the same disk.
+async fn lone(store: &HeedStore, file: &File) -> Result<(Measured, Measured)> {
     file.write_all_at(&vec![0; 1 << 20], 0)?;
     file.sync_all()?;
-    let mut latencies = Vec::new();
+    let (mut commits, mut syncs) = (Vec::new(), Vec::new());
     let start = now();
     while start.elapsed() < SPAN {
+        let n = commits.len() as u64;
         let began = now();
-        file.write_all_at(&[1; 4096], latencies.len() as u64 % 256 * 4096)?;
+        file.write_all_at(&[1; 4096], n % 256 * 4096)?;
         file.sync_data()?;
-        latencies.push(began.elapsed());
+        syncs.push(began.elapsed());
+        let began = now();
+        store.txn(record(n)).await?;
+        commits.push(began.elapsed());
     }
-    Ok(Measured::of(latencies, start.elapsed()))
+    Ok((Measured::alone(commits), Measured::alone(syncs)))
 }
 
 /// Writers that each wait for their commit before the next.
@@ -141,6 +147,12 @@ struct Measured {
 }
 
 impl Measured {
+    /// Of what was done one after the other.
+    fn alone(latencies: Vec<Duration>) -> Self {
+        let span = latencies.iter().sum();
+        Self::of(latencies, span)
+    }
+
     fn of(mut latencies: Vec<Duration>, span: Duration) -> Self {
         latencies.sort();
         let at = |percent| latencies[latencies.len() * percent / 100];
