@@ -1,5 +1,6 @@
 //! The edge agent: dials out to the control plane, runs jobs next to the data, brings the answers home.
 
+pub mod admission;
 pub mod capacity;
 pub mod clock;
 pub mod config;
@@ -10,6 +11,9 @@ pub mod execution;
 pub mod executor;
 pub mod fleet_time;
 pub mod identity;
+pub mod journal;
 pub mod labels;
 pub mod link;
-pub mod journal;
+pub mod logs;
+pub mod publisher;
+pub mod storage;

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use bacalhau_protocol::ids::{ExecutionId, NodeId};
+use bacalhau_protocol::ids::{ExecutionId, JobId, NodeId};
 use bacalhau_protocol::wire::stream::{self, HubRequest, MAX_MESSAGE_BYTES, Reply, ReplyCode, Sha256Hash};
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
@@ -106,9 +106,13 @@ pub(super) async fn answer(
             HubRequest::Artifact { module, profile } => {
                 send_artifact(&shared, &mut send, module, profile).await
             }
-            HubRequest::StoreResults { execution_id, hash, size } => {
+            HubRequest::StoreResults { job_id, execution_id, hash, size } => {
+                if !is_its_own(&shared, &node, &job_id, &execution_id).await {
+                    let message = format!("execution {execution_id} is not one of node {node}'s");
+                    return reply(&mut send, &refused(ReplyCode::Forbidden, message)).await;
+                }
                 let expected = Stored { id: BlobId(hash), size };
-                store_results(&shared, &node, &execution_id, expected, &mut send, &mut receive).await
+                store_results(&shared, &execution_id, expected, &mut send, &mut receive).await
             }
         }
     };
@@ -181,18 +185,19 @@ async fn artifact(
     Ok((id, signature))
 }
 
+/// Whether the execution was given to the node, now or earlier.
+async fn is_its_own(shared: &Shared, node: &NodeId, job: &JobId, execution: &ExecutionId) -> bool {
+    let stored = shared.orchestrator.reader().execution(job, execution).await;
+    matches!(stored, Ok(Some(execution)) if execution.node_id == *node)
+}
+
 async fn store_results(
     shared: &Shared,
-    node: &NodeId,
     execution: &ExecutionId,
     expected: Stored,
     send: &mut quinn::SendStream,
     receive: &mut quinn::RecvStream,
 ) -> Result<(), Broken> {
-    if !shared.orchestrator.is_on(execution, node) {
-        let message = format!("execution {execution} is not one of node {node}'s in progress");
-        return reply(send, &refused(ReplyCode::Forbidden, message)).await;
-    }
     let mut upload = match shared.blobs.upload(execution.as_str(), expected).await {
         Ok(upload) => upload,
         Err(error) => return reply(send, &refused(code_of(&error), error.to_string())).await,

@@ -1,6 +1,6 @@
 //! Taking in what a node reports of an execution.
 
-use bacalhau_protocol::ids::{ExecutionId, JobId, NodeId};
+use bacalhau_protocol::ids::{JobId, NodeId};
 use bacalhau_protocol::model::{DesiredState, Event, Execution, Observation, ObservedState, RunOutput};
 
 use super::{ChangeError, Commit, Orchestrator};
@@ -55,14 +55,6 @@ impl Orchestrator {
             self.mark_waiting(world);
         }
         Ok(Observed::Commit(commit))
-    }
-
-    /// Whether an execution in progress is on a node.
-    pub fn is_on(&self, execution: &ExecutionId, node: &NodeId) -> bool {
-        let mut guard = self.world();
-        let Ok(world) = guard.get() else { return false };
-        let job = world.job_of(execution).and_then(|job| world.job(job));
-        job.and_then(|job| job.executions.get(execution)).is_some_and(|execution| execution.node_id == *node)
     }
 
     /// Capacity became free: the next few waiting jobs get a look.

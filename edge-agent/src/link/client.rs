@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
-use bacalhau_protocol::ids::ExecutionId;
+use bacalhau_protocol::ids::{ExecutionId, JobId};
 use bacalhau_protocol::wire::stream::{HubRequest, ReplyCode, Sha256Hash};
 use sha2::{Digest, Sha256};
 use tokio::fs::File;
@@ -185,12 +185,18 @@ impl Client {
     /// Takes an archive to the control plane; when this returns it is durable there.
     pub async fn store_results(
         &self,
+        job_id: &JobId,
         execution_id: &ExecutionId,
         archive: &Path,
         hash: Sha256Hash,
         size: u64,
     ) -> Result<(), Error> {
-        let request = HubRequest::StoreResults { execution_id: execution_id.clone(), hash, size };
+        let request = HubRequest::StoreResults {
+            job_id: job_id.clone(),
+            execution_id: execution_id.clone(),
+            hash,
+            size,
+        };
         let mut fruitless = 0;
         loop {
             let connection = self.connected().await?;

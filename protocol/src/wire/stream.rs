@@ -5,7 +5,7 @@ use bytes::{BufMut, BytesMut};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::ids::ExecutionId;
+use crate::ids::{ExecutionId, JobId};
 
 /// Longest request, reply or log item, bytes.
 pub const MAX_MESSAGE_BYTES: usize = 256 * 1024;
@@ -56,6 +56,8 @@ pub enum HubRequest {
     /// The node sends an archive: the reply's `size` tells how many bytes are already there; the node sends the rest
     /// and gets a second [`Reply`] when all is durable.
     StoreResults {
+        /// The job.
+        job_id: JobId,
         /// Whose.
         execution_id: ExecutionId,
         /// SHA-256 of the whole archive.
