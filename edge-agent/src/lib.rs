@@ -1,6 +1,5 @@
 //! The edge agent: dials out to the control plane, runs jobs next to the data, brings the answers home.
 
-pub mod admission;
 pub mod capacity;
 pub mod clock;
 pub mod config;
@@ -14,6 +13,3 @@ pub mod identity;
 pub mod journal;
 pub mod labels;
 pub mod link;
-pub mod logs;
-pub mod publisher;
-pub mod storage;
