@@ -125,6 +125,9 @@ impl EngineTarget {
 }
 
 impl EngineProfile {
+    /// The current way of building an engine; see [`Self::recipe`].
+    pub const RECIPE: u32 = 1;
+
     /// The profile every node of `target` has unless it says otherwise.
     pub fn baseline(target: EngineTarget) -> Self {
         let interpreted = target == EngineTarget::Pulley32;
@@ -136,8 +139,21 @@ impl EngineProfile {
             memory_guard_bytes: if interpreted { 0 } else { 64 << 10 },
             signal_traps: !interpreted,
             copy_on_write_images: true,
-            recipe: 1,
+            recipe: Self::RECIPE,
         }
+    }
+
+    /// Why this release cannot build an engine for the profile, if so. A profile from a peer is checked with this
+    /// before anything is compiled for it.
+    pub fn unsupported(&self) -> Option<String> {
+        if self.wasmtime != WASMTIME_VERSION {
+            return Some(format!("it is for wasmtime {}, this is {WASMTIME_VERSION}", self.wasmtime));
+        }
+        if self.recipe != Self::RECIPE {
+            return Some(format!("it has recipe {}, this release knows {}", self.recipe, Self::RECIPE));
+        }
+        let foreign = self.cpu_flags.iter().find(|flag| !flag.starts_with("has_"));
+        foreign.map(|flag| format!("{flag:?} is no processor extension"))
     }
 
     /// Stable name for keys, file names and people: `<target>-<wasmtime>-<hash of all fields>`.
@@ -208,6 +224,17 @@ mod tests {
         for variant in variants {
             assert_ne!(variant.id(), base.id(), "{variant:?}");
         }
+    }
+
+    #[test]
+    fn profiles_of_other_releases_and_made_up_flags_are_unsupported() {
+        let base = EngineProfile::baseline(EngineTarget::X86_64);
+        assert_eq!(base.unsupported(), None);
+        let flags = |flag: &str| EngineProfile { cpu_flags: vec![flag.into()], ..base.clone() };
+        assert_eq!(flags("has_sse41").unsupported(), None);
+        assert!(flags("enable_pinned_reg").unsupported().is_some());
+        assert!(EngineProfile { recipe: 9, ..base.clone() }.unsupported().is_some());
+        assert!(EngineProfile { wasmtime: "47.0.0".into(), ..base.clone() }.unsupported().is_some());
     }
 
     #[test]

@@ -27,7 +27,10 @@ pub enum CompileError {
 /// calls it in a process of its own ([`super::ChildCompiler`]).
 pub fn compile(profile: &EngineProfile, wasm: &[u8]) -> Result<Vec<u8>, CompileError> {
     binary::check("the module", wasm).map_err(|error| CompileError::Module(error.to_string()))?;
-    let engine = compiling_engine(profile)
-        .map_err(|error| CompileError::Profile { profile: profile.id(), reason: format!("{error:#}") })?;
+    let unusable = |reason| CompileError::Profile { profile: profile.id(), reason };
+    if let Some(reason) = profile.unsupported() {
+        return Err(unusable(reason));
+    }
+    let engine = compiling_engine(profile).map_err(|error| unusable(format!("{error:#}")))?;
     engine.precompile_module(wasm).map_err(|error| CompileError::Module(format!("{error:#}")))
 }

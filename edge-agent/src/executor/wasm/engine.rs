@@ -58,8 +58,8 @@ pub(super) fn compiling_engine(profile: &EngineProfile) -> wasmtime::Result<Engi
     config.target(profile.target.triple())?;
     config.cranelift_opt_level(wasmtime::OptLevel::Speed);
     for flag in &profile.cpu_flags {
-        // SAFETY: the flag only allows more instructions; a node lists none its processor lacks, and loading an
-        // artifact checks the flags against the processor once more.
+        // SAFETY: `EngineProfile::unsupported` lets only processor extensions through; an artifact that uses one is
+        // loaded only where the processor has it.
         unsafe { config.cranelift_flag_enable(flag) };
     }
     Engine::new(&config)

@@ -15,6 +15,7 @@ mod guest;
 mod host;
 mod limits;
 mod module_cache;
+mod mounts;
 mod params;
 mod resolve;
 mod run;

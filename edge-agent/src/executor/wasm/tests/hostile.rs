@@ -1,5 +1,6 @@
 //! Guests that misbehave.
 
+use std::fs;
 use std::sync::Arc;
 
 use bacalhau_protocol::engine_profile::ContentHash;
@@ -132,6 +133,28 @@ impl Drop for Canary {
     fn drop(&mut self) {
         self.0.take().unwrap().send(()).unwrap();
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_guest_stuck_in_the_system_is_given_up_after_a_while() {
+    let node = Node::new();
+    fs::create_dir(node.path("pipes")).unwrap();
+    let pipe = node.path("pipes/p");
+    rustix::fs::mkfifoat(rustix::fs::CWD, &pipe, rustix::fs::Mode::RWXU).unwrap();
+    let data = r#"(data (i32.const 100) ".") (data (i32.const 200) "p")"#;
+    let body = "(call $print (i32.const 100) (i32.const 1))
+         (drop (call $open (i32.const 3) (i32.const 200) (i32.const 1) (i32.const 0) (i64.const 2)))
+         (loop $again (br $again))";
+    let mut run = node.task(&command(data, body));
+    run.inputs.push(mount(node.path("pipes"), "/pipes", Access::ReadOnly));
+    let mut task = node.start(&run).await.unwrap();
+    first_output(&task).await;
+    task.stopper().stop(StopReason::Cancelled);
+    assert_eq!(task.wait().await, Outcome::Stopped(StopReason::Cancelled));
+    // Somebody opens the other end; then the guest is gone as well.
+    let _other_end = fs::OpenOptions::new().read(true).write(true).open(pipe).unwrap();
+    let mut output = task.output();
+    while output.changed().await.is_ok() {}
 }
 
 #[tokio::test]

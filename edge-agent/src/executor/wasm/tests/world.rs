@@ -136,6 +136,37 @@ async fn a_single_file_is_visible_at_its_path_without_its_neighbours() {
 }
 
 #[tokio::test]
+async fn a_writable_file_changes_on_the_node() {
+    let node = Node::new();
+    fs::write(node.path("in/state"), "old").unwrap();
+    let mut task = node.task(&create(3, "state", "new"));
+    task.inputs.push(mount(node.path("in/state"), "/state", Access::ReadWrite));
+    assert_eq!(node.run(&task).await.outcome, Outcome::Exited(0));
+    assert_eq!(fs::read_to_string(node.path("in/state")).unwrap(), "new");
+    // Again, over what the first run left in the scratch directory.
+    assert_eq!(node.run(&task).await.outcome, Outcome::Exited(0));
+}
+
+#[tokio::test]
+async fn a_file_at_the_root_does_not_show_the_others() {
+    let node = Node::new();
+    for name in ["a", "b"] {
+        fs::write(node.path(name), name).unwrap();
+    }
+    let inputs =
+        [mount(node.path("a"), "/a", Access::ReadOnly), mount(node.path("b"), "/deep/b", Access::ReadOnly)];
+    for (path, expected) in
+        [("a", Outcome::Exited(0)), ("deep/b", Outcome::Exited(NOENT)), ("0/a", Outcome::Exited(NOENT))]
+    {
+        let mut task = node.task(&cat(3, path));
+        task.inputs.extend(inputs.clone());
+        assert_eq!(node.run(&task).await.outcome, expected, "{path}");
+    }
+}
+
+const NOENT: i32 = 44;
+
+#[tokio::test]
 async fn links_and_dots_do_not_lead_out_of_a_mount() {
     let node = Node::new();
     fs::create_dir(node.path("logs")).unwrap();
@@ -158,6 +189,12 @@ async fn two_mounts_at_one_path_are_refused() {
         task.inputs.push(mount(node.path("in"), "/data", Access::ReadOnly));
     }
     assert!(node.refusal(&task).await.contains("already there"));
+    task.inputs.pop();
+    fs::write(node.path("file"), "").unwrap();
+    for access in [Access::ReadOnly, Access::ReadWrite] {
+        task.inputs.push(mount(node.path("file"), &format!("/d/{access:?}"), access));
+    }
+    assert!(node.refusal(&task).await.contains("share a directory"));
     task.inputs.pop();
     task.inputs.push(mount(node.path("nowhere"), "/other", Access::ReadOnly));
     assert!(node.refusal(&task).await.contains("nowhere"));
