@@ -1,0 +1,200 @@
+//! The command tree and the flags every command knows.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, CommandFactory as _, Parser, Subcommand};
+
+use crate::client::Client;
+use crate::command::{agent, job, node, version, wasm};
+use crate::config::client::ClientConfig;
+use crate::config::{self, Flag, Invocation, Problems, Settings};
+use crate::{error, output};
+
+/// Compute over data
+#[derive(Debug, Parser)]
+#[command(name = "bacalhau", disable_help_subcommand = false, after_help = AUTHENTICATION)]
+pub struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+const AUTHENTICATION: &str = "\
+Authentication (environment):
+  BACALHAU_API_KEY       key of the API
+  BACALHAU_API_USERNAME  user name, with
+  BACALHAU_API_PASSWORD  its password";
+
+/// Flags of every command.
+#[derive(Args, Clone, Debug, Default)]
+pub struct Global {
+    /// A YAML configuration file, Key=Value, or a key to set to true; may be repeated
+    #[arg(short = 'c', long = "config", global = true, value_name = "KEY=VALUE|FILE")]
+    config: Vec<String>,
+    /// Host or URL of the API [env: BACALHAU_API_HOST]
+    #[arg(long, global = true, value_name = "HOST")]
+    api_host: Option<String>,
+    /// Port of the API [env: BACALHAU_API_PORT]
+    #[arg(long, global = true, value_name = "PORT")]
+    api_port: Option<String>,
+    /// Directory of everything that is kept [env: BACALHAU_DIR] [default: ~/.bacalhau]
+    #[arg(long, alias = "repo", global = true, value_name = "PATH")]
+    data_dir: Option<PathBuf>,
+    /// Least important event that is logged
+    #[arg(long, global = true, hide = true, value_name = "LEVEL")]
+    log_level: Option<String>,
+    /// Form of log lines
+    #[arg(long, global = true, hide = true, value_name = "MODE")]
+    log_mode: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Ask the server about itself
+    #[command(subcommand)]
+    Agent(agent::Command),
+    /// Submit, inspect and stop jobs
+    #[command(subcommand)]
+    Job(job::Command),
+    /// Inspect nodes and decide who may take work
+    #[command(subcommand)]
+    Node(node::Command),
+    /// Run WebAssembly modules
+    #[command(subcommand)]
+    Wasm(wasm::Command),
+    /// Show the versions of client and server
+    Version(version::Version),
+}
+
+/// What a command was started with.
+#[derive(Clone, Debug)]
+pub struct Context {
+    /// The merged configuration.
+    pub settings: Settings,
+    /// The environment.
+    pub environment: BTreeMap<String, String>,
+}
+
+impl Context {
+    /// Merges all sources of configuration.
+    pub fn load(global: &Global, environment: BTreeMap<String, String>) -> Result<Self, Problems> {
+        let invocation = Invocation {
+            config: global.config.clone(),
+            flags: global.flags(),
+            environment: environment.clone(),
+        };
+        let settings = config::load(&invocation, &|path| std::fs::read_to_string(path))?;
+        Ok(Self { settings, environment })
+    }
+
+    /// A client of the server the configuration names.
+    pub fn client(&self) -> Result<Client, Problems> {
+        ClientConfig::resolve(&self.settings, &self.environment).map(Client::new)
+    }
+}
+
+impl Global {
+    fn flags(&self) -> Vec<Flag> {
+        let data_dir = self.data_dir.as_ref().map(|path| path.display().to_string());
+        [
+            ("--api-host", "API.Host", &self.api_host),
+            ("--api-port", "API.Port", &self.api_port),
+            ("--data-dir", "DataDir", &data_dir),
+            ("--log-level", "Logging.Level", &self.log_level),
+            ("--log-mode", "Logging.Mode", &self.log_mode),
+        ]
+        .into_iter()
+        .filter_map(|(name, key, value)| Some(Flag { name, key, value: value.clone()? }))
+        .collect()
+    }
+}
+
+/// Parses the arguments, runs the command, tells what went wrong. This is the whole program.
+pub async fn run(
+    arguments: impl IntoIterator<Item = String>,
+    environment: BTreeMap<String, String>,
+) -> ExitCode {
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error),
+    };
+    match Box::pin(execute(cli, environment)).await {
+        Ok(code) => code,
+        Err(error) if error::is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            output::note(&error::report(&error, output::stderr_has_colour()));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn execute(cli: Cli, environment: BTreeMap<String, String>) -> anyhow::Result<ExitCode> {
+    let Some(command) = cli.command else {
+        output::print(&Cli::command().render_help().to_string())?;
+        return Ok(ExitCode::SUCCESS);
+    };
+    let context = Context::load(&cli.global, environment)?;
+    for warning in context.settings.warnings() {
+        output::warn(warning);
+    }
+    match command {
+        Command::Agent(command) => command.run(&context).await,
+        Command::Job(command) => command.run(&context).await,
+        Command::Node(command) => command.run(&context).await,
+        Command::Wasm(command) => command.run(&context).await,
+        Command::Version(command) => command.run(&context).await,
+    }
+}
+
+/// Help is an answer; everything else about the arguments is a failure with code 1, as of all failures.
+fn usage(error: &clap::Error) -> ExitCode {
+    use clap::error::ErrorKind;
+    match error.kind() {
+        ErrorKind::DisplayHelp
+        | ErrorKind::DisplayVersion
+        | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            match output::print(&error.render().to_string()) {
+                Err(failure) if failure.kind() != io::ErrorKind::BrokenPipe => ExitCode::FAILURE,
+                _ => ExitCode::SUCCESS,
+            }
+        }
+        _ => {
+            output::note(error.render().to_string().trim_end());
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error(arguments: &[&str]) -> String {
+        let arguments = ["bacalhau"].iter().chain(arguments);
+        Cli::try_parse_from(arguments).unwrap_err().render().to_string()
+    }
+
+    #[test]
+    fn the_tree_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn slips_are_recognised() {
+        assert!(error(&["jobs"]).contains("'job'"));
+        assert!(error(&["job", "lst"]).contains("'list'"));
+        assert!(error(&["job", "list", "--limt", "1"]).contains("'--limit'"));
+    }
+
+    #[test]
+    fn global_flags_stand_anywhere() {
+        let cli =
+            Cli::try_parse_from(["bacalhau", "job", "list", "--api-port", "9", "-c", "API.Host=x"]).unwrap();
+        let context = Context::load(&cli.global, BTreeMap::new()).unwrap();
+        assert_eq!(context.client().unwrap().endpoint(), "http://x:9");
+    }
+}

@@ -1,0 +1,5 @@
+//! Result archives: unpacking what a device sent without trusting it.
+
+pub mod unpack;
+
+pub use unpack::{Limits, Unpacked, unpack};

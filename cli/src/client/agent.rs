@@ -1,0 +1,22 @@
+//! What the server says about itself (api.md 3.15 to 3.17).
+
+use bacalhau_protocol::api::{Alive, BuildVersionInfo};
+
+use super::{AGENT, Client, Result};
+
+impl Client {
+    /// Whether the server is alive.
+    pub async fn alive(&self) -> Result<Alive> {
+        self.get(self.url(AGENT, &["alive"])).await
+    }
+
+    /// The server's node, as it describes itself. Servers up to 1.5 answer a node's state, later ones its info.
+    pub async fn agent_node(&self) -> Result<serde_json::Value> {
+        self.get(self.url(AGENT, &["node"])).await
+    }
+
+    /// The server's build.
+    pub async fn agent_version(&self) -> Result<BuildVersionInfo> {
+        self.get(self.url(AGENT, &["version"])).await
+    }
+}

@@ -1,0 +1,197 @@
+//! Fetches result archives: resumed where an earlier attempt ended, checked before they count.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use futures_util::StreamExt as _;
+use reqwest::{Method, Response, StatusCode, Url, header};
+use sha2::{Digest as _, Sha256};
+use tokio::fs::{self, File, OpenOptions};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+use super::{Client, Error};
+
+/// An archive somewhere on the network.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RemoteArchive {
+    /// Where it is.
+    pub url: Url,
+    /// Lowercase hex, when it is known.
+    pub sha256: Option<String>,
+    /// Bytes, when it is known.
+    pub size: Option<u64>,
+}
+
+/// Attempts in a row that bring nothing before a download is given up.
+const FRUITLESS_ATTEMPTS: u32 = 3;
+/// Largest archive that is accepted, bytes.
+const MAX_ARCHIVE_BYTES: u64 = 100 * 1000 * 1000 * 1000;
+/// Read at a time while the checksum is taken, bytes.
+const CHUNK_BYTES: usize = 256 * 1024;
+
+/// Why an archive is not here.
+#[derive(Debug, thiserror::Error)]
+pub enum DownloadError {
+    /// The server or the way to it.
+    #[error(transparent)]
+    Call(#[from] Error),
+    /// The disk of this machine.
+    #[error("writing {path:?}")]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// What arrived is not what was published; it was thrown away.
+    #[error("the archive is damaged: its SHA-256 is {found}, but {expected} was published")]
+    Checksum {
+        /// As published.
+        expected: String,
+        /// As it arrived.
+        found: String,
+    },
+    /// What arrived has another size than announced; it was thrown away.
+    #[error("the archive is damaged: it has {found} bytes, but {expected} were published")]
+    Size {
+        /// As published.
+        expected: u64,
+        /// As it arrived.
+        found: u64,
+    },
+    /// Larger than announced, or than this client takes.
+    #[error("the archive has more than {most} bytes")]
+    TooLarge {
+        /// What would have been accepted, bytes.
+        most: u64,
+    },
+}
+
+impl Client {
+    /// Fetches an archive into the file `to`. What an earlier, interrupted call left in `to` plus `.part` is not fetched
+    /// again, and a complete `to` is only checked. May be cancelled at any point.
+    pub async fn download(&self, archive: &RemoteArchive, to: &Path) -> Result<(), DownloadError> {
+        if fs::try_exists(to).await.unwrap_or(false) && check(archive, to).await.is_ok() {
+            return Ok(());
+        }
+        let mut part = to.as_os_str().to_owned();
+        part.push(".part");
+        let part = PathBuf::from(part);
+        self.fetch(archive, &part).await?;
+        if let Err(damage) = check(archive, &part).await {
+            fs::remove_file(&part).await.map_err(|source| file_error(&part, source))?;
+            return Err(damage);
+        }
+        fs::rename(&part, to).await.map_err(|source| file_error(to, source))
+    }
+
+    async fn fetch(&self, archive: &RemoteArchive, part: &Path) -> Result<(), DownloadError> {
+        let mut fruitless = 0;
+        loop {
+            let before = length(part).await;
+            match self.fetch_rest(archive, part, before).await {
+                Err(DownloadError::Call(error)) if is_passing(&error) => {
+                    fruitless = if length(part).await > before { 0 } else { fruitless + 1 };
+                    if fruitless == FRUITLESS_ATTEMPTS {
+                        return Err(error.into());
+                    }
+                }
+                other => return other,
+            }
+        }
+    }
+
+    async fn fetch_rest(
+        &self,
+        archive: &RemoteArchive,
+        part: &Path,
+        offset: u64,
+    ) -> Result<(), DownloadError> {
+        if archive.size == Some(offset) && offset > 0 {
+            return Ok(());
+        }
+        let mut request = self.http.request(Method::GET, archive.url.clone());
+        // A credential is for the server it was given for, not for wherever an archive may be.
+        if archive.url.origin() == self.config.endpoint.origin() {
+            request = self.request(Method::GET, archive.url.clone());
+        }
+        if offset > 0 {
+            request = request.header(header::RANGE, format!("bytes={offset}-"));
+        }
+        match self.send(request).await {
+            Ok(response) => self.append(archive, response, part, offset).await,
+            // What is there is longer than the archive or from another one: begin again.
+            Err(Error::Api(error)) if error.status == StatusCode::RANGE_NOT_SATISFIABLE.as_u16() => {
+                fs::remove_file(part).await.map_err(|source| file_error(part, source))?;
+                Box::pin(self.fetch_rest(archive, part, 0)).await
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn append(
+        &self,
+        archive: &RemoteArchive,
+        response: Response,
+        part: &Path,
+        offset: u64,
+    ) -> Result<(), DownloadError> {
+        let resumed = offset > 0 && response.status() == StatusCode::PARTIAL_CONTENT;
+        let mut options = OpenOptions::new();
+        options.create(true).write(true).append(resumed).truncate(!resumed);
+        let mut file = options.open(part).await.map_err(|source| file_error(part, source))?;
+        let most = archive.size.unwrap_or(MAX_ARCHIVE_BYTES);
+        let mut length = if resumed { offset } else { 0 };
+        let mut body = response.bytes_stream();
+        while let Some(chunk) = body.next().await {
+            let chunk = chunk.map_err(|error| self.transport(error))?;
+            length += chunk.len() as u64;
+            if length > most {
+                return Err(DownloadError::TooLarge { most });
+            }
+            file.write_all(&chunk).await.map_err(|source| file_error(part, source))?;
+        }
+        file.flush().await.map_err(|source| file_error(part, source))
+    }
+}
+
+/// Worth another attempt: the connection broke, or the device behind the server is away for a moment.
+fn is_passing(error: &Error) -> bool {
+    matches!(error, Error::Network { .. } | Error::TimedOut { .. })
+}
+
+async fn length(path: &Path) -> u64 {
+    fs::metadata(path).await.map_or(0, |metadata| metadata.len())
+}
+
+async fn check(archive: &RemoteArchive, path: &Path) -> Result<(), DownloadError> {
+    if let Some(expected) = archive.size {
+        let found = length(path).await;
+        if found != expected {
+            return Err(DownloadError::Size { expected, found });
+        }
+    }
+    if let Some(expected) = &archive.sha256 {
+        let found = sha256(path).await.map_err(|source| file_error(path, source))?;
+        if !found.eq_ignore_ascii_case(expected) {
+            return Err(DownloadError::Checksum { expected: expected.clone(), found });
+        }
+    }
+    Ok(())
+}
+
+async fn sha256(path: &Path) -> io::Result<String> {
+    let mut file = File::open(path).await?;
+    let mut hash = Sha256::new();
+    let mut chunk = vec![0; CHUNK_BYTES];
+    loop {
+        match file.read(&mut chunk).await? {
+            0 => return Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()),
+            count => hash.update(&chunk[..count]),
+        }
+    }
+}
+
+fn file_error(path: &Path, source: io::Error) -> DownloadError {
+    DownloadError::File { path: path.to_owned(), source }
+}

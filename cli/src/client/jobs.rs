@@ -1,0 +1,146 @@
+//! Jobs (api.md 3.1 to 3.10).
+
+use bacalhau_protocol::api::{
+    Execution, GetJobResponse, HistoryItem, Job, ListResponse, PutJobRequest, PutJobResponse, SpecConfig,
+    StopJobRequest, StopJobResponse,
+};
+use reqwest::Method;
+use serde_json::Value;
+
+use super::{Client, JOBS, Result, said_if, said_unless_zero, with_query};
+
+/// Which jobs to list. Empty texts ask for nothing.
+#[derive(Clone, Debug, Default)]
+pub struct JobListQuery {
+    /// At most so many; 0 for all.
+    pub limit: u32,
+    /// Where the page before ended.
+    pub next_token: String,
+    /// Field to sort by.
+    pub order_by: String,
+    /// Sort the other way round.
+    pub reverse: bool,
+    /// Label selector.
+    pub labels: String,
+    /// Only this namespace.
+    pub namespace: String,
+}
+
+/// Which executions of a job to list.
+#[derive(Clone, Debug, Default)]
+pub struct ExecutionQuery {
+    /// At most so many; 0 for all.
+    pub limit: u32,
+    /// Where the page before ended.
+    pub next_token: String,
+    /// Field to sort by.
+    pub order_by: String,
+    /// Sort the other way round.
+    pub reverse: bool,
+    /// Version of the job; 0 for the latest.
+    pub job_version: u64,
+    /// Executions of all versions.
+    pub all_versions: bool,
+    /// Where the job's name is looked up.
+    pub namespace: String,
+}
+
+/// Which events of a job to list.
+#[derive(Clone, Debug, Default)]
+pub struct HistoryQuery {
+    /// At most so many; 0 for as many as the server gives.
+    pub limit: u32,
+    /// Where the page before ended.
+    pub next_token: String,
+    /// `all`, `job` or `execution`.
+    pub event_type: String,
+    /// Only events of this execution.
+    pub execution_id: String,
+    /// Version of the job; 0 for the latest.
+    pub job_version: u64,
+    /// Events of all versions.
+    pub all_versions: bool,
+    /// Where the job's name is looked up.
+    pub namespace: String,
+}
+
+impl Client {
+    /// Submits a job. With `force` also one that changes nothing.
+    pub async fn submit(&self, job: &Value, force: bool) -> Result<PutJobResponse> {
+        let request = PutJobRequest { job: job.clone(), force };
+        self.put(self.url(JOBS, &[]), &request).await
+    }
+
+    /// A page of jobs.
+    pub async fn jobs(&self, query: &JobListQuery) -> Result<ListResponse<Job>> {
+        let pairs = [
+            ("limit", said_unless_zero(query.limit.into())),
+            ("next_token", query.next_token.clone()),
+            ("order_by", query.order_by.clone()),
+            ("reverse", said_if(query.reverse)),
+            ("labels", query.labels.clone()),
+            ("namespace", query.namespace.clone()),
+        ];
+        self.get(with_query(self.url(JOBS, &[]), &pairs)).await
+    }
+
+    /// One job, by its name, its id or the unique beginning of its id. Version 0 is the latest.
+    pub async fn job(&self, job: &str, version: u64, namespace: &str) -> Result<GetJobResponse> {
+        let pairs = [("job_version", said_unless_zero(version)), ("namespace", namespace.to_owned())];
+        self.get(with_query(self.url(JOBS, &[job]), &pairs)).await
+    }
+
+    /// Asks to stop a job.
+    pub async fn stop(&self, job: &str, reason: &str, namespace: &str) -> Result<StopJobResponse> {
+        let url = with_query(self.url(JOBS, &[job]), &[("namespace", namespace.to_owned())]);
+        let request = StopJobRequest { reason: reason.to_owned() };
+        self.call(Method::DELETE, url, Some(&request)).await
+    }
+
+    /// A page of what happened to a job. The token is empty only when nothing more can happen.
+    pub async fn history(&self, job: &str, query: &HistoryQuery) -> Result<ListResponse<HistoryItem>> {
+        let pairs = [
+            ("limit", said_unless_zero(query.limit.into())),
+            ("next_token", query.next_token.clone()),
+            ("event_type", query.event_type.clone()),
+            ("execution_id", query.execution_id.clone()),
+            ("job_version", said_unless_zero(query.job_version)),
+            ("all_job_versions", said_if(query.all_versions)),
+            ("namespace", query.namespace.clone()),
+        ];
+        self.get(with_query(self.url(JOBS, &[job, "history"]), &pairs)).await
+    }
+
+    /// A page of executions.
+    pub async fn executions(&self, job: &str, query: &ExecutionQuery) -> Result<ListResponse<Execution>> {
+        let pairs = [
+            ("limit", said_unless_zero(query.limit.into())),
+            ("next_token", query.next_token.clone()),
+            ("order_by", query.order_by.clone()),
+            ("reverse", said_if(query.reverse)),
+            ("job_version", said_unless_zero(query.job_version)),
+            ("all_job_versions", said_if(query.all_versions)),
+            ("namespace", query.namespace.clone()),
+        ];
+        self.get(with_query(self.url(JOBS, &[job, "executions"]), &pairs)).await
+    }
+
+    /// All executions of a job's latest version.
+    pub async fn all_executions(&self, job: &str, namespace: &str) -> Result<Vec<Execution>> {
+        let mut query = ExecutionQuery { namespace: namespace.to_owned(), ..ExecutionQuery::default() };
+        let mut found = Vec::new();
+        loop {
+            let page = self.executions(job, &query).await?;
+            found.extend(page.items);
+            if page.next_token.is_empty() {
+                return Ok(found);
+            }
+            query.next_token = page.next_token;
+        }
+    }
+
+    /// Where the published results of a job's latest version are.
+    pub async fn results(&self, job: &str, namespace: &str) -> Result<ListResponse<SpecConfig>> {
+        self.get(with_query(self.url(JOBS, &[job, "results"]), &[("namespace", namespace.to_owned())])).await
+    }
+}

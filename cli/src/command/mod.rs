@@ -1,0 +1,7 @@
+//! One file per command: parse, one call on the typed client, print.
+
+pub mod agent;
+pub mod job;
+pub mod node;
+pub mod version;
+pub mod wasm;

@@ -1,0 +1,193 @@
+//! `bacalhau wasm run`
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::{Context as _, bail};
+use bacalhau_protocol::api::{InputSource, SpecConfig};
+use clap::Args;
+use serde_json::{Map, Value, json};
+
+use crate::app::Context;
+use crate::flags::environment;
+use crate::flags::input::{self, Input};
+use crate::flags::job::{JobFlags, TaskFlags, source};
+use crate::job_file::{self, inline};
+use crate::output::{self, document};
+use crate::waiting::{self, Runtime};
+
+/// Runs a WebAssembly module.
+#[derive(Args, Debug)]
+pub struct Run {
+    /// A file of this machine, a URI, or the target of an --input
+    #[arg(value_name = "ENTRY-MODULE")]
+    module: String,
+    /// Arguments of the program; those that look like flags stand behind --
+    arguments: Vec<String>,
+    /// Exported function to call
+    #[arg(long, default_value = "_start", value_name = "NAME")]
+    entry_point: String,
+    /// A module to import: a file or URI with the name it is imported by behind a colon, or the target of an --input
+    #[arg(short = 'I', long, visible_aliases = ["import-module-urls", "import-module-volumes"], value_name = "SOURCE:TARGET")]
+    import_modules: Vec<String>,
+    /// Print the job instead of submitting it
+    #[arg(long)]
+    dry_run: bool,
+    #[command(flatten)]
+    job: JobFlags,
+    #[command(flatten)]
+    task: TaskFlags,
+    #[command(flatten)]
+    runtime: Runtime,
+}
+
+/// The server puts a module without a target where modules stand by default.
+const ENTRY_TARGET: &str = "";
+
+impl Run {
+    pub(super) async fn run(self, context: &Context) -> anyhow::Result<ExitCode> {
+        let job = self.job()?;
+        if self.dry_run {
+            output::print(&document::yaml(&job)?)?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        let client = context.client()?;
+        Box::pin(waiting::submit(&client, &job, false, &self.runtime)).await.context("failed to submit job")
+    }
+
+    fn job(&self) -> anyhow::Result<Value> {
+        let inputs = self.task.inputs().map_err(anyhow::Error::msg)?;
+        let imports = environment::list(&self.import_modules).map_err(anyhow::Error::msg)?;
+        let imports: Vec<Value> =
+            imports.iter().map(|text| import(text, &inputs)).collect::<anyhow::Result<_>>()?;
+        let mut params = Map::new();
+        params.insert("EntryModule".into(), entry(&self.module, &inputs)?);
+        params.insert("Entrypoint".into(), json!(self.entry_point));
+        params.insert("Parameters".into(), json!(self.arguments));
+        if !imports.is_empty() {
+            params.insert("ImportModules".into(), json!(imports));
+        }
+        let engine = SpecConfig { kind: "wasm".into(), params: Some(params) };
+        let task = self.task.task(engine, Vec::new()).map_err(anyhow::Error::msg)?;
+        let job = self.job.job(&task)?;
+        job_file::check(&job)?;
+        Ok(job)
+    }
+}
+
+/// A URI, a file of this machine, or the target of an input, in this order.
+fn entry(text: &str, inputs: &[Input]) -> anyhow::Result<Value> {
+    if input::is_uri(text) {
+        return Ok(json!(source(input::parse(text, ENTRY_TARGET).map_err(anyhow::Error::msg)?)));
+    }
+    if Path::new(text).is_file() {
+        return Ok(json!(embedded(Path::new(text), ENTRY_TARGET)?));
+    }
+    named(text, inputs)
+}
+
+fn import(text: &str, inputs: &[Input]) -> anyhow::Result<Value> {
+    if inputs.iter().any(|input| input.target == text) {
+        return Ok(json!(text));
+    }
+    let (place, target) = match text.rsplit_once(':') {
+        Some((place, target)) if !place.is_empty() && !target.starts_with("//") => (place, target),
+        _ => bail!("import module {text:?} must specify a target path using the format 'path:target'"),
+    };
+    if input::is_uri(place) {
+        let uri = format!("src={place},dst={target}");
+        return Ok(json!(source(input::parse(&uri, target).map_err(anyhow::Error::msg)?)));
+    }
+    if Path::new(place).is_file() {
+        return Ok(json!(embedded(Path::new(place), target)?));
+    }
+    named(place, inputs)
+}
+
+fn embedded(path: &Path, target: &str) -> anyhow::Result<InputSource> {
+    let params = [("URL".to_owned(), json!(inline::data_url(path)?))].into_iter().collect();
+    let alias = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    Ok(InputSource {
+        source: SpecConfig { kind: "inline".into(), params: Some(params) },
+        alias,
+        target: target.to_owned(),
+    })
+}
+
+fn named(text: &str, inputs: &[Input]) -> anyhow::Result<Value> {
+    if inputs.iter().any(|input| input.target == text || input.alias == text) {
+        return Ok(json!(text));
+    }
+    bail!(
+        "there is no file {text:?} on this machine, and no --input has this target; expected a file, a URI or a target"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Wrapper {
+        #[command(flatten)]
+        run: Run,
+    }
+
+    fn job(arguments: &[&str]) -> anyhow::Result<Value> {
+        Wrapper::try_parse_from(["run"].iter().chain(arguments)).unwrap().run.job()
+    }
+
+    #[test]
+    fn a_local_module_comes_along() {
+        let directory = tempfile::tempdir().unwrap();
+        let module = directory.path().join("m.wasm");
+        std::fs::write(&module, b"\0asm").unwrap();
+        let job =
+            job(&[module.to_str().unwrap(), "-i", "file:///var/log:/logs", "--", "--top", "3"]).unwrap();
+        let task = &job["Tasks"][0];
+        let params = &task["Engine"]["Params"];
+        assert_eq!(params["EntryModule"]["Source"]["Params"]["URL"], "data:application/wasm;base64,AGFzbQ==");
+        assert_eq!(params["EntryModule"]["Alias"], "m.wasm");
+        assert_eq!(params["Parameters"], json!(["--top", "3"]));
+        assert_eq!(task["InputSources"][0]["Target"], "/logs");
+        assert_eq!((&task["Publisher"]["Type"], &task["Network"]["Type"]), (&json!("local"), &json!("None")));
+        assert_eq!(task["ResultPaths"], json!([{"Name": "outputs", "Path": "/outputs"}]));
+        assert_eq!((&job["Type"], &job["Count"]), (&json!("batch"), &json!(1)));
+    }
+
+    #[test]
+    fn modules_may_come_from_inputs_and_uris() {
+        let module = "https://example.org/m.wasm";
+        let job_ = job(&["-I", "https://example.org/lib.wasm:lib", "--target", "all", module]).unwrap();
+        let params = &job_["Tasks"][0]["Engine"]["Params"];
+        assert_eq!(params["EntryModule"]["Source"]["Params"]["URL"], module);
+        assert_eq!(params["EntryModule"]["Target"], ENTRY_TARGET);
+        assert_eq!(params["ImportModules"][0]["Target"], "lib");
+        assert_eq!(job_["Type"], "ops");
+        let job_ = job(&["/m.wasm", "-i", "https://example.org/m.wasm:/m.wasm"]).unwrap();
+        assert_eq!(job_["Tasks"][0]["Engine"]["Params"]["EntryModule"], "/m.wasm");
+    }
+
+    #[test]
+    fn a_missing_module_is_said_to_be_missing() {
+        assert!(
+            job(&["./missing.wasm"]).unwrap_err().to_string().contains("there is no file \"./missing.wasm\"")
+        );
+        assert!(job(&["https://h/m.wasm", "-I", "lib"]).unwrap_err().to_string().contains("'path:target'"));
+    }
+
+    #[test]
+    fn mistakes_in_flags_are_told() {
+        let module = "https://example.org/m.wasm";
+        for (flags, part) in [
+            (["-i", "file:///a", "-i", "file:///b"], "two inputs have the target /inputs"),
+            (["-i", "file:///a:/x", "-i", "file:///a:/y"], "is given twice"),
+            (["--domain", "example.com", "--network", "none"], "HTTP network mode"),
+            (["--constraints", "a=(", "-p", "local"], "a=("),
+        ] {
+            let error = job(&[&flags[..], &[module]].concat()).unwrap_err().to_string();
+            assert!(error.contains(part), "{error}");
+        }
+    }
+}

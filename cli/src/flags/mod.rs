@@ -1,0 +1,9 @@
+//! The small languages of flag values (cli.md section 6): text in, parts of a job out.
+
+pub mod csv;
+pub mod environment;
+pub mod input;
+pub mod job;
+pub mod network;
+pub mod publisher;
+pub mod result_path;
