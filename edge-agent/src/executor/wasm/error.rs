@@ -3,6 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
+use bacalhau_protocol::spec::InvalidParams;
+
 use crate::executor::StartError;
 
 use super::compile_child::ChildError;
@@ -14,8 +16,8 @@ use super::compile_child::ChildError;
 #[non_exhaustive]
 pub enum Error {
     /// The engine parameters do not parse.
-    #[error("engine parameters: {0}")]
-    Params(#[source] serde_json::Error),
+    #[error(transparent)]
+    Params(#[from] InvalidParams),
     /// A module that is named nowhere.
     #[error(
         "module {name:?}, needed by {wanted_by}, not found: it must be the alias or the target path of an input \

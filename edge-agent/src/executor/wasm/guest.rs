@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use bacalhau_protocol::model::SpecConfig;
+use bacalhau_protocol::spec::wasm::WasmSpec;
 use wasmtime::{ExternType, Instance, Linker, Module, Store, Trap};
 use wasmtime_wasi::I32Exit;
 
@@ -11,8 +13,7 @@ use crate::executor::{Failure, FailureKind, Mount, Outcome, TaskRun};
 use super::error::Error;
 use super::host::{Host, Stdio};
 use super::limits::MemoryLimitExceeded;
-use super::params::Params;
-use super::{Shared, binary, resolve};
+use super::{KIND, Shared, binary, resolve};
 
 /// What WASI programs import from; everything else is a module of the task.
 pub(super) const WASI_MODULE: &str = "wasi_snapshot_preview1";
@@ -36,22 +37,22 @@ struct LoadedModule {
 impl Guest {
     /// Loads the task's modules and builds its world. May wait for a compiler.
     pub(super) async fn prepare(shared: &Shared, run: &TaskRun, stdio: Stdio) -> Result<Self, Error> {
-        let params = Params::parse(&run.params)?;
+        let spec = WasmSpec::parse(&SpecConfig { kind: KIND.to_owned(), params: run.params.clone() })?;
         let runtime = shared.engine.get()?;
         let mut graph = ModuleGraph::new(shared, &run.inputs);
-        for name in &params.import_modules {
+        for name in &spec.import_modules {
             graph.add(name).await?;
         }
-        graph.add(&params.entry_module).await?;
+        graph.add(&spec.entry_module).await?;
         let (modules, files) = graph.finish();
-        check_entrypoint(&params, modules.last().map(|last| &last.module))?;
-        let host = Host::new(run, &params.parameters, &files, stdio)?;
+        check_entrypoint(&spec, modules.last().map(|last| &last.module))?;
+        let host = Host::new(run, &spec.parameters, &files, stdio)?;
         let mut store = Store::new(&runtime.engine, host);
         store.limiter(|host| &mut host.budget);
         // Each new epoch makes a computing guest wait once, which is when a stop drops it.
         store.set_epoch_deadline(1);
         store.epoch_deadline_async_yield_and_update(1);
-        Ok(Self { store, linker: runtime.linker.clone(), modules, entrypoint: params.entrypoint })
+        Ok(Self { store, linker: runtime.linker.clone(), modules, entrypoint: spec.entrypoint })
     }
 
     /// Runs it to its end. Dropping the future ends it at the next point where it waits or an epoch passes.
@@ -167,18 +168,18 @@ fn imported_modules(module: &Module) -> Vec<String> {
     names
 }
 
-fn check_entrypoint(params: &Params, module: Option<&Module>) -> Result<(), Error> {
-    let export = module.and_then(|module| module.get_export(&params.entrypoint));
+fn check_entrypoint(spec: &WasmSpec, module: Option<&Module>) -> Result<(), Error> {
+    let export = module.and_then(|module| module.get_export(&spec.entrypoint));
     match export {
         Some(ExternType::Func(function)) => {
             if function.params().len() == 0 && function.results().len() == 0 {
                 return Ok(());
             }
-            Err(Error::EntrypointSignature(params.entrypoint.clone()))
+            Err(Error::EntrypointSignature(spec.entrypoint.clone()))
         }
         _ => Err(Error::NoEntrypoint {
-            module: params.entry_module.clone(),
-            entrypoint: params.entrypoint.clone(),
+            module: spec.entry_module.clone(),
+            entrypoint: spec.entrypoint.clone(),
             exports: module.map(exported_functions).unwrap_or_default(),
         }),
     }

@@ -16,7 +16,6 @@ mod host;
 mod limits;
 mod module_cache;
 mod mounts;
-mod params;
 mod resolve;
 mod run;
 mod sleep;

@@ -233,7 +233,7 @@ async fn bad_parameters_say_what_was_expected() {
     let mut task = node.task(&hello("x"));
     for (params, words) in [
         ("{}", "EntryModule"),
-        ("[", "engine parameters"),
+        ("[", "Params"),
         (r#"{"EntryModule": "main", "Entrypoint": "run"}"#, "it exports _start"),
         (r#"{"EntryModule": "other"}"#, "\"other\""),
     ] {
