@@ -1,7 +1,22 @@
-//! The REST API. One file per resource; every handler passes through one door ([`Server`]) and speaks to the
-//! orchestrator, the blobs and the relay, never to the store.
+//! The REST API. One file per resource; every request passes through one door ([`door`]), which makes a
+//! [`caller::Caller`], and handlers speak to the orchestrator, the blobs and the relay, never to the store.
 
+mod agent;
+mod answer;
+mod archive;
+mod body;
+mod build;
+mod caller;
+mod door;
+mod error;
+mod jobs;
+mod nodes;
+mod page;
+mod query;
+mod routes;
 mod server;
+
+use bacalhau_protocol::api::decode::Defaults;
 
 use crate::blobs::Blobs;
 use crate::fleet::Relay;
@@ -14,6 +29,8 @@ pub use self::server::{ListenError, Server};
 pub struct Parts {
     /// Name of this orchestrator.
     pub node_id: String,
+    /// What jobs get that do not ask.
+    pub defaults: Defaults,
     /// The state and its changes.
     pub orchestrator: Orchestrator,
     /// Modules, inline data, results.

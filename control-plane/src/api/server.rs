@@ -3,13 +3,12 @@
 use std::io;
 use std::net::SocketAddr;
 
-use axum::Router;
-use axum::routing::get;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::Parts;
+use super::routes::routes;
 
 /// The running API.
 pub struct Server {
@@ -57,8 +56,4 @@ impl Server {
             abort.abort();
         }
     }
-}
-
-fn routes(parts: Parts) -> Router {
-    Router::new().route("/livez", get(|| std::future::ready("OK"))).with_state(parts)
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use bacalhau_protocol::ids::{EvaluationId, JobId};
 use bacalhau_protocol::model::{Event, JobState, topic};
 
-use super::{ChangeError, Orchestrator};
+use super::{ChangeError, Commit, Orchestrator};
 use crate::scheduler::{Evaluation, Trigger};
 use crate::state::{Draft, ReadError};
 use crate::{clock, entropy};
@@ -47,28 +47,45 @@ impl Orchestrator {
             trigger: Trigger::JobCancel,
             seed: entropy::number(),
         };
-        let commit = {
-            let mut guard = self.world();
-            let world = guard.get()?;
-            match world.job(id) {
-                Some(job) if !job.head.state.is_terminal() => {
-                    let mut draft = Draft::change(job, clock::now());
-                    draft.set_state(JobState::Stopped, reason.to_owned(), BTreeMap::new());
-                    draft.record(None, stop_event(&draft, reason));
-                    self.plan_as(world, &mut draft, &evaluation);
-                    self.commit(world, &draft)
-                }
-                Some(job) => return already(job.head.state),
-                None => {
-                    drop(guard);
-                    let head = self.reader().head(id).await?;
-                    return already(head.ok_or_else(|| StopError::NotFound(id.clone()))?.state);
-                }
+        let state = match self.stop_in_progress(id, reason, &evaluation)? {
+            InProgress::Stopping(commit) => {
+                commit.durable().await?;
+                return Ok(Stopped::Now(evaluation.id));
+            }
+            InProgress::Ended(state) => state,
+            InProgress::No => {
+                let head = self.reader().head(id).await?;
+                head.ok_or_else(|| StopError::NotFound(id.clone()))?.state
             }
         };
-        commit.durable().await?;
-        Ok(Stopped::Now(evaluation.id))
+        already(state)
     }
+
+    fn stop_in_progress(
+        &self,
+        id: &JobId,
+        reason: &str,
+        evaluation: &Evaluation,
+    ) -> Result<InProgress, ChangeError> {
+        let mut guard = self.world();
+        let world = guard.get()?;
+        let Some(job) = world.job(id) else { return Ok(InProgress::No) };
+        if job.head.state.is_terminal() {
+            return Ok(InProgress::Ended(job.head.state));
+        }
+        let mut draft = Draft::change(job, clock::now());
+        draft.set_state(JobState::Stopped, reason.to_owned(), BTreeMap::new());
+        draft.record(None, stop_event(&draft, reason));
+        self.plan_as(world, &mut draft, evaluation);
+        Ok(InProgress::Stopping(self.commit(world, &draft)))
+    }
+}
+
+/// Where the world has a job that is to be stopped.
+enum InProgress {
+    Stopping(Commit),
+    Ended(JobState),
+    No,
 }
 
 fn already(state: JobState) -> Result<Stopped, StopError> {

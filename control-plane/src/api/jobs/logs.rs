@@ -1,0 +1,155 @@
+//! A task's output over a WebSocket (api.md 3.11). The upgrade comes first, so whatever is wrong is told in a frame;
+//! every stream ends with Close 1000.
+
+use std::sync::Arc;
+
+use axum::Extension;
+use axum::extract::ws::rejection::WebSocketUpgradeRejection;
+use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
+use axum::extract::{Path, State};
+use axum::response::Response;
+use bacalhau_protocol::api::{LogFrame, LogLine};
+use bacalhau_protocol::model::{Execution, Job, RunOutput};
+use bacalhau_protocol::wire::stream::LogItem;
+
+use super::lookup;
+use super::utf8::Utf8Chunks;
+use crate::api::caller::{Action, Caller, Resource, authorize};
+use crate::api::error::ApiError;
+use crate::api::query::Params;
+use crate::api::routes::Api;
+use crate::fleet::{LogStream, RelayError};
+
+/// Which output a caller asks for.
+struct Asked {
+    job: String,
+    tail: bool,
+    follow: bool,
+    params: Params,
+}
+
+/// The client is gone; nobody is left to tell.
+struct Gone;
+
+/// Opens the socket.
+pub(in crate::api) async fn follow(
+    State(api): State<Arc<Api>>,
+    Extension(caller): Extension<Caller>,
+    Path(job): Path<String>,
+    params: Params,
+    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+) -> Result<Response, ApiError> {
+    authorize(&caller, Action::Read, Resource::Jobs)?;
+    let upgrade = upgrade.map_err(|_| ApiError::upgrade_required())?;
+    let slot = api.log_streams.clone().try_acquire_owned();
+    let slot = slot.map_err(|_| ApiError::busy("too many log streams are open; try again later"))?;
+    let asked = Asked { job, tail: params.flag("tail")?, follow: params.flag("follow")?, params };
+    std::future::ready(Ok(upgrade.on_upgrade(async move |socket| {
+        serve(&api, &asked, socket).await;
+        drop(slot);
+    })))
+    .await
+}
+
+async fn serve(api: &Api, asked: &Asked, mut socket: WebSocket) {
+    let served = match open(api, asked).await {
+        Ok((execution, Ok(logs))) => relay(&mut socket, logs, &execution).await,
+        Ok((execution, Err(error))) => replay(&mut socket, &execution, &error).await,
+        Err(error) => complain(&mut socket, &error.0.message).await,
+    };
+    if served.is_ok() {
+        let close = CloseFrame { code: close_code::NORMAL, reason: "".into() };
+        let _ = socket.send(Message::Close(Some(close))).await;
+    }
+}
+
+async fn open(api: &Api, asked: &Asked) -> Result<(Execution, Result<LogStream, RelayError>), ApiError> {
+    let job = lookup::job(api, &asked.job, asked.params.namespace()).await?;
+    let execution = choose(api, &job, &asked.params).await?;
+    let relay = &api.parts.relay;
+    let logs = relay.logs(&execution.node_id, execution.id.clone(), asked.tail, asked.follow).await;
+    Ok((execution, logs))
+}
+
+/// The execution that was named, else the one changed last that ran, else the one changed last.
+async fn choose(api: &Api, job: &Job, params: &Params) -> Result<Execution, ApiError> {
+    let named = params.text("execution_id");
+    if !named.is_empty() {
+        return lookup::execution(api, &job.id, named).await;
+    }
+    let version = lookup::version(params, job)?;
+    let mut executions = api.parts.orchestrator.reader().executions(&job.id).await?;
+    executions.retain(|execution| version.is_none_or(|version| execution.job_version == version));
+    let ran = |execution: &Execution| execution.output.is_some() || !execution.is_terminal();
+    executions
+        .into_iter()
+        .max_by_key(|execution| (ran(execution), execution.modified, execution.id.clone()))
+        .ok_or_else(|| ApiError::bad_request(format!("no executions found for job {}", job.id)))
+}
+
+/// Passes on what the node sends. A link that breaks is told; what the client sends only matters for its end.
+async fn relay(socket: &mut WebSocket, mut logs: LogStream, execution: &Execution) -> Result<(), Gone> {
+    let (mut stdout, mut stderr) = (Utf8Chunks::default(), Utf8Chunks::default());
+    loop {
+        let item = tokio::select! {
+            item = logs.next() => item,
+            closed = closed(socket) => return closed,
+        };
+        match item {
+            Ok(Some(LogItem::Stdout(bytes))) => line(socket, LogLine::STDOUT, stdout.text(&bytes)).await?,
+            Ok(Some(LogItem::Stderr(bytes))) => line(socket, LogLine::STDERR, stderr.text(&bytes)).await?,
+            Ok(Some(LogItem::End) | None) => break,
+            Err(error) => {
+                let message = format!("the output of execution {} broke off: {error}", execution.id);
+                return complain(socket, &message).await;
+            }
+        }
+    }
+    line(socket, LogLine::STDOUT, stdout.rest()).await?;
+    line(socket, LogLine::STDERR, stderr.rest()).await
+}
+
+/// Gives what is held here of an execution whose node cannot be asked, and says what is missing.
+async fn replay(socket: &mut WebSocket, execution: &Execution, error: &RelayError) -> Result<(), Gone> {
+    let Some(output) = &execution.output else {
+        return complain(socket, &format!("no output of execution {} is held here: {error}", execution.id))
+            .await;
+    };
+    line(socket, LogLine::STDOUT, output.stdout.clone()).await?;
+    line(socket, LogLine::STDERR, output.stderr.clone()).await?;
+    if !output.stdout_truncated && !output.stderr_truncated {
+        return Ok(());
+    }
+    let message = format!(
+        "only the first {} bytes of each stream of execution {} are held here: {error}",
+        RunOutput::MAX_BYTES,
+        execution.id
+    );
+    complain(socket, &message).await
+}
+
+async fn line(socket: &mut WebSocket, stream: u8, line: String) -> Result<(), Gone> {
+    if line.is_empty() {
+        return Ok(());
+    }
+    send(socket, &LogFrame { error: String::new(), value: LogLine { stream, line } }).await
+}
+
+async fn complain(socket: &mut WebSocket, message: &str) -> Result<(), Gone> {
+    send(socket, &LogFrame { error: message.to_owned(), ..LogFrame::default() }).await
+}
+
+async fn send(socket: &mut WebSocket, frame: &LogFrame) -> Result<(), Gone> {
+    let text = serde_json::to_string(frame).expect("a frame holds nothing but text and numbers");
+    socket.send(Message::Text(text.into())).await.map_err(|_| Gone)
+}
+
+/// Waits for the client's end.
+async fn closed(socket: &mut WebSocket) -> Result<(), Gone> {
+    loop {
+        match socket.recv().await {
+            None | Some(Err(_) | Ok(Message::Close(_))) => return Err(Gone),
+            Some(Ok(_)) => {}
+        }
+    }
+}

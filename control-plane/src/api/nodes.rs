@@ -1,0 +1,137 @@
+//! Nodes (api.md 3.12 to 3.14).
+
+use std::cmp::{Ordering, Reverse};
+use std::sync::Arc;
+
+use axum::Extension;
+use axum::extract::{Path, State};
+use bacalhau_protocol::api::{
+    Connection, ConnectionState, GetNodeResponse, ListNodesResponse, NodeActionResponse, NodeState,
+};
+use bacalhau_protocol::selector;
+
+use super::answer::Answer;
+use super::body::JsonBody;
+use super::caller::{Action, Caller, Resource, authorize};
+use super::error::ApiError;
+use super::query::Params;
+use super::routes::Api;
+use crate::orchestrator::{NodeChange, NodeStatus};
+
+/// All nodes that match, sorted.
+pub(super) async fn list(
+    State(api): State<Arc<Api>>,
+    Extension(caller): Extension<Caller>,
+    params: Params,
+) -> Result<Answer<ListNodesResponse>, ApiError> {
+    authorize(&caller, Action::Read, Resource::Nodes)?;
+    let (wanted, order) = (params.selector()?, order(params.text("order_by"))?);
+    let (approval, status) = (params.text("filter-approval"), params.text("filter-status"));
+    let is = |filter: &str, word: &str| filter.is_empty() || filter.eq_ignore_ascii_case(word);
+    let mut nodes: Vec<NodeState> = api.parts.orchestrator.nodes("")?.into_iter().map(show).collect();
+    nodes.retain(|node| {
+        is(approval, &node.membership)
+            && is(status, node.connection.as_str())
+            && selector::matches(&wanted, &node.info.labels)
+    });
+    nodes.sort_by(|a, b| order(a, b).then_with(|| a.info.node_id.cmp(&b.info.node_id)));
+    if params.flag("reverse")? {
+        nodes.reverse();
+    }
+    match params.number("limit")? {
+        0 => {}
+        limit => nodes.truncate(usize::try_from(limit).unwrap_or(usize::MAX)),
+    }
+    std::future::ready(Ok(Answer(ListNodesResponse { next_token: String::new(), nodes }))).await
+}
+
+/// One node by its id or the start of it.
+pub(super) async fn get(
+    State(api): State<Arc<Api>>,
+    Extension(caller): Extension<Caller>,
+    Path(text): Path<String>,
+) -> Result<Answer<GetNodeResponse>, ApiError> {
+    authorize(&caller, Action::Read, Resource::Nodes)?;
+    let node = show(find(&api, &text)?);
+    std::future::ready(Ok(Answer(GetNodeResponse { node }))).await
+}
+
+/// Approves, rejects or deletes a node.
+pub(super) async fn change(
+    State(api): State<Arc<Api>>,
+    Extension(caller): Extension<Caller>,
+    Path(text): Path<String>,
+    mut body: JsonBody,
+) -> Result<Answer<NodeActionResponse>, ApiError> {
+    authorize(&caller, Action::Write, Resource::Nodes)?;
+    let change = match body.text("Action")?.to_lowercase().as_str() {
+        "approve" => NodeChange::Approve { replace_key: body.flag("ReplaceKey")? },
+        "reject" => NodeChange::Reject,
+        "delete" => NodeChange::Delete,
+        other => {
+            let message = format!("Action: expected approve, reject or delete, found {other:?}");
+            return Err(ApiError::bad_request(message));
+        }
+    };
+    let node = find(&api, &text)?;
+    let message = body.text("Message")?;
+    api.parts.orchestrator.change_node(&node.record.id, change, &message).await?;
+    Ok(Answer(NodeActionResponse { success: true, error: String::new() }))
+}
+
+fn find(api: &Api, text: &str) -> Result<NodeStatus, ApiError> {
+    let mut found = api.parts.orchestrator.nodes(text)?;
+    if let Some(exact) = found.iter().position(|node| node.record.id.as_str() == text) {
+        return Ok(found.swap_remove(exact));
+    }
+    match found.len() {
+        0 => Err(ApiError::node_not_found(text)),
+        1 => Ok(found.swap_remove(0)),
+        _ => {
+            let ids: Vec<String> = found.iter().map(|node| node.record.id.to_string()).collect();
+            Err(ApiError::several_nodes(text, &ids))
+        }
+    }
+}
+
+fn show(status: NodeStatus) -> NodeState {
+    let connection = ConnectionState {
+        status: if status.is_connected { Connection::Connected } else { Connection::Disconnected },
+        last_heartbeat: status.last_heard,
+        connected_since: status.connected_since,
+        disconnected_since: status.disconnected_since,
+        last_error: status.last_error,
+        ..ConnectionState::default()
+    };
+    let record = &status.record;
+    let usage = status.is_connected.then_some(&status.usage);
+    NodeState {
+        key_fingerprint: record.key.clone(),
+        refused_key_fingerprint: record.other_key.as_ref().map(|other| other.key.clone()).unwrap_or_default(),
+        ..NodeState::from_model(&record.info, usage, record.membership, connection)
+    }
+}
+
+type Order = fn(&NodeState, &NodeState) -> Ordering;
+
+fn order(word: &str) -> Result<Order, ApiError> {
+    Ok(match word {
+        "" | "id" => |a, b| a.info.node_id.cmp(&b.info.node_id),
+        "type" => |a, b| a.info.node_type.cmp(&b.info.node_type),
+        "available_cpu" => |a, b| free(b).cpu.total_cmp(&free(a).cpu),
+        "available_memory" => |a, b| Reverse(free(a).memory).cmp(&Reverse(free(b).memory)),
+        "available_disk" => |a, b| Reverse(free(a).disk).cmp(&Reverse(free(b).disk)),
+        "available_gpu" => |a, b| Reverse(free(a).gpu).cmp(&Reverse(free(b).gpu)),
+        "approval" | "status" => |a, b| a.membership.cmp(&b.membership),
+        other => {
+            return Err(ApiError::bad_request(format!(
+                "invalid order_by {other:?}: expected id, type, available_cpu, available_memory, available_disk, \
+                 available_gpu, approval or status"
+            )));
+        }
+    })
+}
+
+fn free(node: &NodeState) -> &bacalhau_protocol::api::Resources {
+    &node.info.compute_node_info.available_capacity
+}
