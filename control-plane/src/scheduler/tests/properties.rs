@@ -7,11 +7,12 @@ use std::sync::Arc;
 use bacalhau_protocol::ids::{ExecutionId, NodeId};
 use bacalhau_protocol::model::{Execution, JobState, JobType, Membership, ObservedState};
 use bacalhau_protocol::selector;
+use bacalhau_protocol::time::Timestamp;
 use proptest::prelude::*;
 use proptest::sample::Index;
 
 use super::world::{World, node, node_id, spec};
-use crate::scheduler::{Plan, Reachable};
+use crate::scheduler::{NodeView, Plan, Reachable};
 
 /// Something that happens between two plans.
 #[derive(Clone, Debug)]
@@ -65,7 +66,7 @@ fn worlds() -> impl Strategy<Value = World> {
     )
 }
 
-fn edge_node(name: &str) -> crate::scheduler::NodeView {
+fn edge_node(name: &str) -> NodeView {
     let mut view = node(name);
     Arc::make_mut(&mut view.info).labels.insert("role".to_owned(), "edge".to_owned());
     view
@@ -129,11 +130,7 @@ fn take(world: &mut World, step: Step) {
     }
 }
 
-fn change(
-    world: &mut World,
-    at: &Index,
-    change: impl FnOnce(&mut crate::scheduler::NodeView, bacalhau_protocol::time::Timestamp),
-) {
+fn change(world: &mut World, at: &Index, change: impl FnOnce(&mut NodeView, Timestamp)) {
     let now = world.now;
     if let Some(id) = pick(at, &world.nodes).cloned()
         && let Some(view) = world.nodes.get_mut(&id)
@@ -153,7 +150,7 @@ fn report(world: &mut World, id: &ExecutionId, observed: ObservedState) {
 }
 
 /// Plans, checks what must never be, applies, and checks that there is nothing left to decide.
-fn plan_and_check(world: &mut World) {
+fn plan_and_check(world: &mut World) -> Option<Timestamp> {
     let plan = world.plan();
     assert_eq!(plan, world.plan(), "the same input gives the same plan");
     check_placements(world, &plan);
@@ -161,11 +158,12 @@ fn plan_and_check(world: &mut World) {
     check_single(world);
     let again = world.plan();
     assert!(again.is_empty(&world.job), "a plan that was applied leaves nothing to do: {again:?}");
-    let never = bacalhau_protocol::time::Timestamp(i64::MAX);
+    let never = Timestamp(i64::MAX);
     assert!(
         plan.wake_at.unwrap_or(never) <= again.wake_at.unwrap_or(never),
         "no time to look again is forgotten: {plan:?} {again:?}"
     );
+    again.wake_at
 }
 
 /// Work is given only to approved nodes that match, and never to a place where something may still run.
@@ -213,31 +211,40 @@ fn check_single(world: &World) {
     }
 }
 
-/// Nodes come back, a fresh one joins that fits, nothing fails any more, and time passes until the job ends or rests.
+/// Nodes come back, a fresh one joins that fits, and nothing fails any more. From then on the job is looked at only when
+/// a node reports and when a plan asked for it, until neither happens.
 fn calm_down(world: &mut World) {
     let mut fresh = edge_node("fresh");
     Arc::make_mut(&mut fresh.info).capacity.cpu_millis = 10_000;
     world.add(fresh);
-    let known: Vec<_> = world.nodes.keys().cloned().collect();
-    for id in known {
-        world.nodes.get_mut(&id).expect("listed").reachable = Reachable::Connected;
-    }
-    for _ in 0..60 {
-        plan_and_check(world);
-        let heard: Vec<_> = world.executions.values().filter(|e| e.may_be_running()).cloned().collect();
-        let long_running = world.spec.job_type.is_long_running();
-        for execution in &heard {
-            let next = match (execution.is_live(), execution.observed) {
-                (false, _) => ObservedState::Stopped,
-                (true, ObservedState::Running) if long_running => continue,
-                (true, ObservedState::Running) => ObservedState::Completed,
-                (true, _) => ObservedState::Running,
-            };
-            report(world, &execution.id, next);
+    world.nodes.values_mut().for_each(|view| view.reachable = Reachable::Connected);
+    for _ in 0..1000 {
+        let wake_at = plan_and_check(world);
+        if report_progress(world) {
+            continue;
         }
-        world.pass(30);
+        match wake_at {
+            Some(at) => world.now = world.now.max(at),
+            None => return,
+        }
     }
-    plan_and_check(world);
+    panic!("the job does not come to rest: {:?}", world.job);
+}
+
+/// Every connected node takes each of its executions a step further. False if none had a step to take.
+fn report_progress(world: &mut World) -> bool {
+    let before = world.executions.clone();
+    let long_running = world.spec.job_type.is_long_running();
+    for execution in before.values().filter(|execution| execution.may_be_running()) {
+        let next = match (execution.is_live(), execution.observed) {
+            (false, _) => ObservedState::Stopped,
+            (true, ObservedState::Running) if long_running => continue,
+            (true, ObservedState::Running) => ObservedState::Completed,
+            (true, _) => ObservedState::Running,
+        };
+        report(world, &execution.id, next);
+    }
+    before != world.executions
 }
 
 fn check_arrival(world: &World) {
