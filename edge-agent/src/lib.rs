@@ -1,11 +1,15 @@
 //! The edge agent: dials out to the control plane, runs jobs next to the data, brings the answers home.
 
+pub mod admission;
 pub mod capacity;
+mod chain;
 pub mod clock;
 pub mod config;
 pub mod data_dir;
+pub mod device_files;
 mod durable;
 mod entropy;
+pub mod environment;
 pub mod execution;
 pub mod executor;
 pub mod fleet_time;
@@ -13,3 +17,10 @@ pub mod identity;
 pub mod journal;
 pub mod labels;
 pub mod link;
+pub mod logs;
+pub mod node;
+pub mod publisher;
+pub mod queue;
+pub mod retention;
+pub mod runner;
+pub mod storage;

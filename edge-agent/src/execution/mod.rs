@@ -78,7 +78,7 @@ impl Execution {
             Event::Refused(reasons) => self.refused(&reasons, now, &mut effects),
             Event::SlotGranted => self.slot_granted(now, &mut effects),
             Event::MustWait => self.must_wait(&mut effects),
-            Event::InputsReady => self.inputs_ready(&mut effects),
+            Event::InputsReady => self.inputs_ready(now, &mut effects),
             Event::Started => self.started(now, &mut effects),
             Event::TaskEnded(end) => self.task_ended(end, now, &mut effects),
             Event::Published(results) => self.published(results, now, &mut effects),

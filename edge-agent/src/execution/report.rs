@@ -75,6 +75,11 @@ impl Execution {
         effects.push(Effect::Observe(self.observation()));
     }
 
+    /// Whether an observation still says how things stand for the control plane.
+    pub fn is_newest(&self, observation: &Observation) -> bool {
+        self.report.state == observation.state && self.report.message == observation.message
+    }
+
     pub(super) fn observation(&self) -> Box<Observation> {
         Box::new(Observation {
             execution_id: self.id.clone(),

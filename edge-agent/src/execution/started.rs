@@ -5,10 +5,15 @@ use bacalhau_protocol::model::{ObservedState, topic};
 use super::{Effect, Execution, Now, State};
 
 impl Execution {
-    pub(super) fn inputs_ready(&mut self, effects: &mut Vec<Effect>) {
-        if let State::Preparing(attempt) = self.state {
-            self.state = State::Starting(attempt);
-            effects.push(Effect::Start);
+    pub(super) fn inputs_ready(&mut self, now: Now, effects: &mut Vec<Effect>) {
+        match self.state.clone() {
+            State::Preparing(attempt) => {
+                self.state = State::Starting(attempt);
+                effects.push(Effect::Start);
+            }
+            // The word to stop came too late for the inputs, so this is the end of what was going on.
+            State::Stopping { cause, .. } => self.stop_done(&cause, None, now, effects),
+            _ => {}
         }
     }
 
@@ -37,6 +42,14 @@ mod tests {
         let mut execution = preparing(JobType::Batch);
         assert_eq!(execution.step(Event::InputsReady, at(0)), [Effect::Start]);
         assert_eq!(execution.step(Event::InputsReady, at(0)), [], "and only once");
+    }
+
+    #[test]
+    fn inputs_that_come_after_the_word_to_stop_end_it() {
+        let mut execution = preparing(JobType::Batch);
+        execution.step(Event::StopWanted("job stopped".into()), at(0));
+        let effects = execution.step(Event::InputsReady, at(1));
+        assert_eq!(observation(&effects[0]).state, ObservedState::Stopped);
     }
 
     #[test]

@@ -8,13 +8,13 @@ pub const MAX_CRASHES: u32 = 8;
 
 /// Counts starts until one gets far enough. Kept outside the database, since that may be what crashes.
 #[derive(Clone, Debug)]
-pub struct CrashMarker {
+pub(super) struct CrashMarker {
     path: PathBuf,
 }
 
 impl CrashMarker {
     /// The marker of the journal in `directory`.
-    pub fn in_directory(directory: &Path) -> Self {
+    pub(super) fn in_directory(directory: &Path) -> Self {
         Self { path: directory.join("starts") }
     }
 
@@ -33,7 +33,7 @@ impl CrashMarker {
     }
 
     /// The agent has got far enough: whatever ends it now is not the journal's fault.
-    pub fn survived(&self) -> io::Result<()> {
+    pub(super) fn survived(&self) -> io::Result<()> {
         match fs::remove_file(&self.path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
             _ => Ok(()),

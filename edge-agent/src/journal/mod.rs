@@ -23,9 +23,10 @@ use tokio::sync::oneshot;
 
 use crate::execution::Record;
 
-pub use crashes::{CrashMarker, MAX_CRASHES};
+pub use crashes::MAX_CRASHES;
 pub use disk::OpenError;
 
+use crashes::CrashMarker;
 use writer::{Request, Writer};
 
 /// One thing to keep, or to keep no longer.
@@ -90,35 +91,46 @@ impl Written {
 
 /// A handle on the journal; cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Journal(Arc<Writer>);
+pub struct Journal {
+    writer: Arc<Writer>,
+    marker: Option<CrashMarker>,
+}
 
 impl Journal {
     /// Opens the journal in `directory`, or makes one. Blocks on the disk. Only an environment that cannot be used at
     /// all is an error: what cannot be read is set aside and reported in [`Recovered`].
     pub fn open(directory: &Path) -> Result<(Self, Recovered), OpenError> {
         let (medium, recovered) = disk::open(directory)?;
-        Ok((Self(Arc::new(Writer::on_thread(medium)?)), recovered))
+        let marker = Some(CrashMarker::in_directory(directory));
+        Ok((Self { writer: Arc::new(Writer::on_thread(medium)?), marker }, recovered))
     }
 
     /// A journal that forgets everything with the process.
     pub fn in_memory() -> Self {
-        Self(Arc::new(Writer::in_place(memory::Memory::default())))
+        Self { writer: Arc::new(Writer::in_place(memory::Memory::default())), marker: None }
     }
 
     /// Begins to write; changes of one call become durable together, calls in the order they were made.
     pub fn write(&self, changes: Vec<Change>) -> Written {
         let (reply, written) = oneshot::channel();
-        self.0.submit(Request { changes, reply: Some(reply) });
+        self.writer.submit(Request { changes, reply: Some(reply) });
         Written(written)
     }
 
     /// Writes along with whatever is written next, or when the journal closes: for changes that a power cut may undo.
     pub fn write_some_time(&self, changes: Vec<Change>) {
-        self.0.submit(Request { changes, reply: None });
+        self.writer.submit(Request { changes, reply: None });
+    }
+
+    /// The agent has got far enough with what was recovered: whatever ends it now is not the journal's fault.
+    pub fn survived(&self) {
+        if let Some(Err(error)) = self.marker.as_ref().map(CrashMarker::survived) {
+            tracing::warn!(%error, "the journal's count of starts cannot be reset");
+        }
     }
 
     /// Writes what waits and closes the file. Later writes fail. Blocks on the disk.
     pub fn close(&self) {
-        self.0.close();
+        self.writer.close();
     }
 }

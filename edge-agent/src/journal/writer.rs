@@ -9,6 +9,7 @@ use tokio::sync::oneshot;
 
 use super::medium::Medium;
 use super::{Change, WriteError};
+use crate::chain::chain;
 
 /// Most requests that may wait for the disk.
 pub(super) const MAX_WAITING: usize = 16_384;
@@ -102,11 +103,9 @@ impl std::fmt::Debug for Writer {
 
 impl Request {
     fn answer(self, outcome: Result<(), WriteError>) {
-        match (self.reply, outcome) {
+        if let Some(reply) = self.reply {
             // Who waited may have gone.
-            (Some(reply), outcome) => drop(reply.send(outcome)),
-            (None, Err(error)) => tracing::warn!(%error, "a deferred change of the journal is lost"),
-            (None, Ok(())) => {}
+            _ = reply.send(outcome);
         }
     }
 }
@@ -132,6 +131,9 @@ fn commit(medium: &mut impl Medium, group: &mut Vec<Request>) {
     let changes: Vec<Change> =
         group.iter_mut().flat_map(|request| std::mem::take(&mut request.changes)).collect();
     let outcome = if changes.is_empty() { Ok(()) } else { medium.commit(&changes) };
+    if let Err(error) = &outcome {
+        tracing::error!(error = chain(error), changes = changes.len(), "the journal cannot be written");
+    }
     for request in group.drain(..) {
         request.answer(outcome.clone());
     }

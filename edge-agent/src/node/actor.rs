@@ -1,0 +1,291 @@
+//! The actor's loop.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bacalhau_protocol::ids::ExecutionId;
+use bacalhau_protocol::link::NodeLink;
+use bacalhau_protocol::model::{NodeInfo, NodeUsage, Observation};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::held::Executions;
+use super::{Command, Parts, Status};
+use crate::admission::Admission;
+use crate::clock::Clock;
+use crate::execution::{Effect, Event, Execution, Now, Record, State};
+use crate::executor::TaskRun;
+use crate::journal::{Change, Facts, Journal};
+use crate::link::{LinkEvent, Outgoing};
+use crate::publisher::LocalPublisher;
+use crate::queue::LocalQueue;
+use crate::runner::Runner;
+
+/// Reports of activities that wait for the actor.
+const WAITING_REPORTS: usize = 256;
+/// An agent that lives this long, or is welcomed, has survived its journal.
+const SURVIVED: Duration = Duration::from_secs(3);
+/// How long tasks may take to end when the agent does. Engines stop theirs in less.
+const SHUTDOWN_LIMIT: Duration = Duration::from_secs(10);
+/// Sequences reserved at a time, so that the journal is seldom written for them.
+const SEQUENCE_BLOCK: u64 = 1024;
+
+/// What activities tell the actor.
+pub(super) enum Report {
+    /// Something happened to an execution.
+    Event(ExecutionId, Event),
+    /// Inputs are there.
+    Ready(ExecutionId, Box<TaskRun>),
+    /// The record that stands before this observation is durable.
+    Durable(Box<Observation>),
+}
+
+pub(super) struct Actor {
+    pub(super) info: NodeInfo,
+    pub(super) secret: Option<String>,
+    pub(super) journal: Journal,
+    pub(super) clock: Clock,
+    pub(super) admission: Arc<Admission>,
+    pub(super) runner: Arc<Runner>,
+    pub(super) archives: Option<Arc<LocalPublisher>>,
+    pub(super) status: watch::Sender<Status>,
+    pub(super) link: NodeLink,
+    pub(super) outgoing: Option<Outgoing>,
+    pub(super) executions: Executions,
+    pub(super) queue: LocalQueue,
+    /// What is given out changed and has not been told.
+    pub(super) usage_changed: bool,
+    pub(super) facts: Facts,
+    pub(super) reports: mpsc::Sender<Report>,
+    pub(super) tasks: TaskTracker,
+    /// Cancelled when the agent ends: for what need not be finished.
+    pub(super) ending: CancellationToken,
+    /// Events that executions cause one another.
+    pub(super) pending: VecDeque<(ExecutionId, Event)>,
+    sequence: u64,
+    survives_at: Option<Duration>,
+    link_events: mpsc::Receiver<LinkEvent>,
+    waiting_reports: mpsc::Receiver<Report>,
+    /// What an earlier process left, until the loop begins.
+    recovered: Vec<Record>,
+}
+
+impl Actor {
+    pub(super) fn new(parts: Parts, status: watch::Sender<Status>) -> Self {
+        let Parts { info, secret, journal, recovered, clock, admission, runner, link, archives } = parts;
+        let (reports, waiting_reports) = mpsc::channel(WAITING_REPORTS);
+        let survives_at = Some(clock.elapsed() + SURVIVED);
+        Self {
+            queue: LocalQueue::new(info.capacity.clone()),
+            sequence: recovered.facts.sequence_reserved,
+            facts: recovered.facts,
+            recovered: recovered.executions,
+            admission: Arc::new(admission),
+            link: NodeLink::default(),
+            outgoing: None,
+            executions: Executions::default(),
+            usage_changed: false,
+            tasks: TaskTracker::new(),
+            ending: CancellationToken::new(),
+            pending: VecDeque::new(),
+            link_events: link,
+            info,
+            secret,
+            journal,
+            clock,
+            runner,
+            archives,
+            status,
+            reports,
+            survives_at,
+            waiting_reports,
+        }
+    }
+
+    pub(super) async fn run(mut self, mut commands: mpsc::Receiver<Command>) {
+        self.reserve_sequences();
+        self.restore();
+        let mut link_is_open = true;
+        let done = loop {
+            self.flush();
+            let wakes_in = self.wakes_at().map(|at| at.saturating_sub(self.clock.elapsed()));
+            tokio::select! {
+                event = self.link_events.recv(), if link_is_open => match event {
+                    Some(event) => self.link_event(event),
+                    None => link_is_open = false,
+                },
+                Some(report) = self.waiting_reports.recv() => self.report(report),
+                command = commands.recv() => match command {
+                    Some(Command::Inform(info)) => self.inform(*info),
+                    Some(Command::Shutdown(done)) => break Some(done),
+                    None => break None,
+                },
+                () = sleep(wakes_in.unwrap_or_default()), if wakes_in.is_some() => self.wake(),
+            }
+        };
+        self.stop(done).await;
+    }
+
+    pub(super) fn now(&self) -> Now {
+        Now { elapsed: self.clock.elapsed(), time: self.clock.now() }
+    }
+
+    /// Steps an execution and everything that follows from it.
+    pub(super) fn dispatch(&mut self, id: ExecutionId, event: Event) {
+        self.pending.push_back((id, event));
+        while let Some((id, event)) = self.pending.pop_front() {
+            let now = self.now();
+            let Some(held) = self.executions.get_mut(&id) else { continue };
+            let effects = held.execution.step(event, now);
+            self.after_step(&id);
+            self.perform(&id, effects);
+        }
+    }
+
+    /// Takes in an execution that [`Execution::accept`] or [`Execution::restore`] made, with its first effects.
+    pub(super) fn hold(&mut self, execution: Execution, effects: Vec<Effect>) {
+        let id = execution.id().clone();
+        self.runner.expect(&id);
+        self.executions.add(execution);
+        self.after_step(&id);
+        self.perform(&id, effects);
+        while let Some((id, event)) = self.pending.pop_front() {
+            self.dispatch(id, event);
+        }
+    }
+
+    pub(super) fn next_sequence(&mut self) -> u64 {
+        self.sequence += 1;
+        if self.sequence + SEQUENCE_BLOCK / 2 > self.facts.sequence_reserved {
+            self.reserve_sequences();
+        }
+        self.sequence
+    }
+
+    /// Goes on above what the control plane has, should the journal have been lost.
+    pub(super) fn raise_sequence(&mut self, floor: u64) {
+        self.sequence = self.sequence.max(floor);
+    }
+
+    pub(super) fn survived(&mut self) {
+        if self.survives_at.take().is_some() {
+            self.journal.survived();
+        }
+    }
+
+    /// A sequence that may have been used is never used again: the journal is ahead of them, by more than are used until
+    /// its next write.
+    fn reserve_sequences(&mut self) {
+        self.facts.sequence_reserved = self.sequence + SEQUENCE_BLOCK;
+        self.journal.write_some_time(vec![Change::Facts(self.facts.clone())]);
+    }
+
+    fn restore(&mut self) {
+        for record in std::mem::take(&mut self.recovered) {
+            let (execution, effects) = Execution::restore(record, self.now());
+            self.hold(execution, effects);
+        }
+    }
+
+    fn after_step(&mut self, id: &ExecutionId) {
+        self.executions.reschedule(id);
+        let Some(held) = self.executions.get_mut(id) else { return };
+        let writes_no_more = matches!(
+            held.execution.state(),
+            State::Publishing { .. } | State::Ended | State::Suspended | State::Forgotten
+        );
+        if writes_no_more {
+            self.runner.outputs().over(id);
+        }
+    }
+
+    fn wakes_at(&self) -> Option<Duration> {
+        [self.executions.wakes_at(), self.survives_at].into_iter().flatten().min()
+    }
+
+    fn wake(&mut self) {
+        let now = self.clock.elapsed();
+        if self.survives_at.is_some_and(|at| at <= now) {
+            self.survived();
+        }
+        for id in self.executions.due(now) {
+            self.dispatch(id, Event::Woken);
+        }
+    }
+
+    fn report(&mut self, report: Report) {
+        match report {
+            Report::Event(id, event) => self.dispatch(id, event),
+            Report::Ready(id, run) => {
+                if let Some(held) = self.executions.get_mut(&id) {
+                    held.ready = Some(run);
+                }
+                self.dispatch(id, Event::InputsReady);
+            }
+            Report::Durable(observation) => self.tell_if_newest(observation),
+        }
+    }
+
+    fn inform(&mut self, info: NodeInfo) {
+        if info == self.info {
+            return;
+        }
+        for id in self.queue.resize(info.capacity.clone()) {
+            self.dispatch(id, Event::SlotGranted);
+        }
+        self.usage_changed = true;
+        self.info = info.clone();
+        self.link.inform(info);
+    }
+
+    /// Sends what has gathered since the last message.
+    fn flush(&mut self) {
+        if std::mem::take(&mut self.usage_changed) {
+            self.link.report_usage(self.usage());
+        }
+        let bytes = self.link.transmit();
+        if let Some(outgoing) = &self.outgoing {
+            outgoing.send(bytes);
+        }
+    }
+
+    pub(super) fn usage(&self) -> NodeUsage {
+        self.queue.usage()
+    }
+
+    /// Ends everything in good order.
+    async fn stop(mut self, done: Option<oneshot::Sender<()>>) {
+        self.survived();
+        self.ending.cancel();
+        for id in self.executions.ids() {
+            self.dispatch(id, Event::AgentStopping);
+        }
+        let deadline = self.clock.elapsed() + SHUTDOWN_LIMIT;
+        while self.executions.is_busy() {
+            let left = deadline.saturating_sub(self.clock.elapsed());
+            let Ok(Some(report)) = tokio::time::timeout(left, self.waiting_reports.recv()).await else {
+                break;
+            };
+            self.report(report);
+        }
+        self.goodbye();
+        self.tasks.close();
+        let Self { journal, tasks, executions, waiting_reports, .. } = self;
+        // Whoever still wants to report finds nobody, and ends.
+        drop((executions, waiting_reports));
+        if tokio::time::timeout(SHUTDOWN_LIMIT, tasks.wait()).await.is_err() {
+            tracing::warn!(tasks = tasks.len(), "activities did not end with the agent");
+        }
+        // Blocks for one sync.
+        if let Err(error) = tokio::task::spawn_blocking(move || journal.close()).await {
+            tracing::error!(%error, "the journal was not closed in good order");
+        }
+        if let Some(done) = done {
+            // Whoever asked may have gone.
+            _ = done.send(());
+        }
+    }
+}

@@ -1,0 +1,194 @@
+//! How long things stay on the device that nobody may ever ask for.
+
+use std::collections::VecDeque;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::time::SystemTime;
+
+/// What a directory may hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Files or directories in it.
+    pub entries: usize,
+    /// Bytes of all files below it.
+    pub bytes: u64,
+}
+
+/// Archives of results and directories of ended executions: a gigabyte of each.
+impl Default for Limits {
+    fn default() -> Self {
+        Self { entries: 1000, bytes: 1 << 30 }
+    }
+}
+
+/// A directory whose oldest entries make room for new ones. Only its own entries count; age is the order in which they
+/// came, since the device's clock means nothing.
+#[derive(Debug)]
+pub struct Shelf {
+    directory: PathBuf,
+    limits: Limits,
+    contents: Mutex<Contents>,
+}
+
+#[derive(Debug, Default)]
+struct Contents {
+    /// Name and size, oldest first.
+    entries: VecDeque<(String, u64)>,
+    bytes: u64,
+}
+
+impl Shelf {
+    /// Takes over what is in `directory` from earlier.
+    pub fn open(directory: &Path, limits: Limits) -> io::Result<Self> {
+        let shelf = Self { directory: directory.to_owned(), limits, contents: Mutex::default() };
+        for (name, size) in list(directory)? {
+            shelf.put(&name, size);
+        }
+        Ok(shelf)
+    }
+
+    /// Counts an entry that has come, or come again with another size, and removes the oldest others while there are
+    /// too many. Blocks on the disk only to remove.
+    pub fn put(&self, name: &str, size: u64) {
+        for old in self.count(name, size) {
+            let path = self.directory.join(&old);
+            if let Err(error) = remove(&path) {
+                tracing::warn!(path = %path.display(), %error, "cannot be removed to make room");
+            }
+        }
+    }
+
+    /// Counts an entry no longer, because it is in use.
+    pub fn claim(&self, name: &str) {
+        let mut contents = self.contents.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(position) = contents.entries.iter().position(|(known, _)| known == name) {
+            contents.remove(position);
+        }
+    }
+
+    fn count(&self, name: &str, size: u64) -> Vec<String> {
+        let mut contents = self.contents.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(position) = contents.entries.iter().rposition(|(known, _)| known == name) {
+            contents.remove(position);
+        }
+        contents.bytes += size;
+        contents.entries.push_back((name.to_owned(), size));
+        let mut dropped = Vec::new();
+        while contents.entries.len() > 1
+            && (contents.entries.len() > self.limits.entries || contents.bytes > self.limits.bytes)
+        {
+            dropped.extend(contents.remove(0));
+        }
+        dropped
+    }
+}
+
+impl Contents {
+    fn remove(&mut self, position: usize) -> Option<String> {
+        let (name, size) = self.entries.remove(position)?;
+        self.bytes -= size;
+        Some(name)
+    }
+}
+
+/// Bytes of all files at or below `path`; links count as nothing.
+pub fn size(path: &Path) -> io::Result<u64> {
+    let metadata = fs::symlink_metadata(path)?;
+    if !metadata.is_dir() {
+        return Ok(if metadata.is_file() { metadata.len() } else { 0 });
+    }
+    fs::read_dir(path)?.try_fold(0, |sum, entry| Ok(sum + size(&entry?.path())?))
+}
+
+/// Removes a file or a directory, whichever it is, if it is there.
+pub fn remove(path: &Path) -> io::Result<()> {
+    let removed = match fs::symlink_metadata(path) {
+        Ok(metadata) if metadata.is_dir() => fs::remove_dir_all(path),
+        Ok(_) => fs::remove_file(path),
+        Err(error) => Err(error),
+    };
+    match removed {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        outcome => outcome,
+    }
+}
+
+/// Entries with their sizes, oldest first as far as the file system knows.
+fn list(directory: &Path) -> io::Result<Vec<(String, u64)>> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(directory)? {
+        let entry = entry?;
+        let modified = entry.metadata()?.modified().unwrap_or(SystemTime::UNIX_EPOCH);
+        if let Ok(name) = entry.file_name().into_string() {
+            found.push((modified, name, size(&entry.path())?));
+        }
+    }
+    found.sort();
+    Ok(found.into_iter().map(|(_, name, size)| (name, size)).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(directory: &Path) -> Vec<String> {
+        let mut names: Vec<_> = fs::read_dir(directory)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    }
+
+    fn fill(shelf: &Shelf, name: &str, bytes: usize) {
+        fs::write(shelf.directory.join(name), vec![0; bytes]).unwrap();
+        shelf.put(name, bytes as u64);
+    }
+
+    #[test]
+    fn the_oldest_go_when_there_are_too_many_or_too_much() {
+        let directory = tempfile::tempdir().unwrap();
+        let shelf = Shelf::open(directory.path(), Limits { entries: 3, bytes: 100 }).unwrap();
+        for name in ["a", "b", "c", "d"] {
+            fill(&shelf, name, 10);
+        }
+        assert_eq!(names(directory.path()), ["b", "c", "d"]);
+        fill(&shelf, "e", 85);
+        assert_eq!(names(directory.path()), ["d", "e"]);
+        fill(&shelf, "f", 500);
+        assert_eq!(names(directory.path()), ["f"], "what is new stays, however large");
+    }
+
+    #[test]
+    fn what_comes_again_is_counted_once_and_is_young_again() {
+        let directory = tempfile::tempdir().unwrap();
+        let shelf = Shelf::open(directory.path(), Limits { entries: 2, bytes: 100 }).unwrap();
+        for name in ["a", "b", "a", "c"] {
+            fill(&shelf, name, 30);
+        }
+        assert_eq!(names(directory.path()), ["a", "c"]);
+    }
+
+    #[test]
+    fn what_an_earlier_process_left_counts() {
+        let directory = tempfile::tempdir().unwrap();
+        fs::create_dir(directory.path().join("old")).unwrap();
+        fs::write(directory.path().join("old/file"), vec![0; 90]).unwrap();
+        let shelf = Shelf::open(directory.path(), Limits { entries: 9, bytes: 100 }).unwrap();
+        fill(&shelf, "new", 20);
+        assert_eq!(names(directory.path()), ["new"]);
+    }
+
+    #[test]
+    fn what_is_in_use_stays() {
+        let directory = tempfile::tempdir().unwrap();
+        let shelf = Shelf::open(directory.path(), Limits { entries: 1, bytes: 100 }).unwrap();
+        fill(&shelf, "daemon", 90);
+        shelf.claim("daemon");
+        fill(&shelf, "a", 20);
+        fill(&shelf, "b", 20);
+        assert_eq!(names(directory.path()), ["b", "daemon"]);
+    }
+}

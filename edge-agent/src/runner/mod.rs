@@ -1,0 +1,242 @@
+//! Does what executions ask for: inputs, tasks, results, clean-up.
+//!
+//! Each method is one activity of one execution. Activities end early when they are told to stop, and dropping one
+//! gives it up.
+
+mod directories;
+mod output;
+
+use std::path::Path;
+
+use bacalhau_protocol::ids::ExecutionId;
+use bacalhau_protocol::model::{InputSource, SpecConfig, topic};
+use bacalhau_protocol::wire::Work;
+use futures_util::future::try_join_all;
+use tokio::sync::{Semaphore, watch};
+
+use crate::chain::chain;
+use crate::environment::{self, HostVariables};
+use crate::execution::TaskEnd;
+use crate::executor::{
+    DEFAULT_OUTPUT_LIMIT_BYTES, Executors, Mount, Outcome, RunningTask, StartError, StopReason, TaskRun,
+};
+use crate::logs::Outputs;
+use crate::publisher::{Publishers, Results};
+use crate::storage::{Prepared, Storages};
+
+pub use directories::{Directories, Error as DirectoryError};
+
+/// Inputs that are brought at the same time, over all executions of the node.
+pub const MAX_PARALLEL_INPUTS: usize = 4;
+/// Most bytes kept of each of stdout and stderr of a task that runs until it is stopped.
+pub const LONG_RUNNING_OUTPUT_BYTES: u64 = 16 << 20;
+
+/// Tells an activity to end.
+pub type StopSignal = watch::Receiver<Option<StopReason>>;
+
+/// How publishing went wrong, or that it was stopped.
+#[derive(Debug, PartialEq, Eq)]
+pub enum PublishEnd {
+    /// With the whole story.
+    Failed(String),
+    /// It was told to end.
+    Stopped,
+}
+
+/// Performs activities. Shared by all executions.
+pub struct Runner {
+    executors: Executors,
+    storages: Storages,
+    publishers: Publishers,
+    host_variables: HostVariables,
+    directories: Directories,
+    outputs: Outputs,
+    inputs: Semaphore,
+}
+
+impl Runner {
+    /// With everything the node can do.
+    pub fn new(
+        executors: Executors,
+        storages: Storages,
+        publishers: Publishers,
+        host_variables: HostVariables,
+        directories: Directories,
+    ) -> Self {
+        let inputs = Semaphore::new(MAX_PARALLEL_INPUTS);
+        Self {
+            executors,
+            storages,
+            publishers,
+            host_variables,
+            directories,
+            outputs: Outputs::default(),
+            inputs,
+        }
+    }
+
+    /// Who writes output now.
+    pub fn outputs(&self) -> &Outputs {
+        &self.outputs
+    }
+
+    /// Where executions keep their files.
+    pub fn directories(&self) -> &Directories {
+        &self.directories
+    }
+
+    /// The execution will run, or go on running.
+    pub fn expect(&self, id: &ExecutionId) {
+        self.outputs.expect(id);
+        self.directories.claim(id);
+    }
+
+    /// Makes the execution's directories and brings its inputs.
+    pub async fn prepare(
+        &self,
+        id: &ExecutionId,
+        work: &Work,
+        mut stop: StopSignal,
+    ) -> Result<TaskRun, TaskEnd> {
+        tokio::select! {
+            prepared = self.bring(id, work) => {
+                prepared.map_err(|message| TaskEnd::NotStarted { topic: topic::PREPARING, message })
+            }
+            _ = stopped(&mut stop) => Err(TaskEnd::Stopped(None)),
+        }
+    }
+
+    /// Starts the task and waits for its end. `started` is awaited once it runs.
+    pub async fn run(
+        &self,
+        id: &ExecutionId,
+        engine: &str,
+        run: TaskRun,
+        mut stop: StopSignal,
+        started: impl Future<Output = ()> + Send,
+    ) -> TaskEnd {
+        let not_started = |message| TaskEnd::NotStarted { topic: topic::RUNNING, message };
+        let results_dir = run.results_dir.clone();
+        let Some(executor) = self.executors.get(engine) else {
+            return not_started(format!("this node has no engine {engine:?} any more"));
+        };
+        let task = tokio::select! {
+            task = executor.start(run) => task,
+            reason = stopped(&mut stop) => Err(StartError::Stopped(reason)),
+        };
+        match task {
+            Ok(task) => {
+                self.outputs.began(id, task.output());
+                started.await;
+                let outcome = wait(task, stop).await;
+                self.outcome(&results_dir, outcome).await
+            }
+            Err(StartError::Stopped(_)) => TaskEnd::Stopped(None),
+            Err(StartError::Task(error) | StartError::Node(error)) => not_started(chain(&*error)),
+        }
+    }
+
+    /// Sends the results.
+    pub async fn publish(
+        &self,
+        id: &ExecutionId,
+        work: &Work,
+        mut stop: StopSignal,
+    ) -> Result<SpecConfig, PublishEnd> {
+        let spec = &work.task.publisher;
+        let Some(publisher) = self.publishers.get(&spec.kind) else {
+            return Err(PublishEnd::Failed(format!("this node has no publisher {:?} any more", spec.kind)));
+        };
+        let directory = self.directories.results(id);
+        let results = Results { job_id: &work.job_id, execution_id: id, spec, directory: &directory };
+        tokio::select! {
+            published = publisher.publish(results) => {
+                published.map_err(|error| PublishEnd::Failed(chain(&*error)))
+            }
+            _ = stopped(&mut stop) => Err(PublishEnd::Stopped),
+        }
+    }
+
+    /// Removes what the task used. Its output stays until others need the room.
+    pub async fn clean_up(&self, id: &ExecutionId, engine: &str) {
+        if let Some(executor) = self.executors.get(engine) {
+            executor.clean_up(id.as_str()).await;
+        }
+        if let Err(error) = self.directories.retire(id).await {
+            tracing::warn!(execution_id = %id, %error, "an execution's directory cannot be cleaned up");
+        }
+    }
+
+    async fn bring(&self, id: &ExecutionId, work: &Work) -> Result<TaskRun, String> {
+        let task = &work.task;
+        let outputs = self.directories.make(id, &task.results).await.map_err(|error| chain(&error))?;
+        let environment = environment::of(id, work, &self.host_variables, &|name| std::env::var(name).ok())
+            .map_err(|error| error.to_string())?;
+        let brought = task.inputs.iter().enumerate().map(|(position, input)| {
+            let directory = self.directories.input(id, position);
+            async move { self.bring_input(input, &directory).await }
+        });
+        let inputs = try_join_all(brought).await?;
+        Ok(TaskRun {
+            execution_id: id.to_string(),
+            params: task.engine.params.clone(),
+            environment,
+            inputs,
+            outputs,
+            memory_limit_bytes: Some(task.resources.memory_bytes).filter(|bytes| *bytes > 0),
+            results_dir: self.directories.results(id),
+            scratch_dir: self.directories.scratch(id),
+            output_limit_bytes: if work.job_type.is_long_running() {
+                LONG_RUNNING_OUTPUT_BYTES
+            } else {
+                DEFAULT_OUTPUT_LIMIT_BYTES
+            },
+        })
+    }
+
+    async fn bring_input(&self, input: &InputSource, directory: &Path) -> Result<Mount, String> {
+        let _turn = self.inputs.acquire().await.map_err(|closed| closed.to_string())?;
+        let storage = self
+            .storages
+            .get(&input.source.kind)
+            .ok_or_else(|| format!("this node has no source {:?} any more", input.source.kind))?;
+        let Prepared { host, access } = storage
+            .prepare(&input.source, directory)
+            .await
+            .map_err(|error| format!("input for {}: {}", input.target, chain(&*error)))?;
+        let alias = Some(input.alias.clone()).filter(|alias| !alias.is_empty());
+        Ok(Mount { host, guest: input.target.clone(), alias, access })
+    }
+
+    async fn outcome(&self, results_dir: &Path, outcome: Outcome) -> TaskEnd {
+        let mut output = output::collect(results_dir, outcome.exit_code()).await;
+        match outcome {
+            Outcome::Exited(_) => TaskEnd::Exited(output),
+            Outcome::Failed(failure) => {
+                output.error.clone_from(&failure.message);
+                TaskEnd::Broken { message: failure.message, output }
+            }
+            Outcome::Stopped(_) => TaskEnd::Stopped(Some(output)),
+        }
+    }
+}
+
+/// Waits for the end of a task, which comes soon once it is told to end.
+async fn wait(mut task: RunningTask, mut stop: StopSignal) -> Outcome {
+    let stopper = task.stopper();
+    let reason = tokio::select! {
+        outcome = task.wait() => return outcome,
+        reason = stopped(&mut stop) => reason,
+    };
+    stopper.stop(reason);
+    task.wait().await
+}
+
+/// Waits for the word to stop; for ever when nobody can say it any more.
+async fn stopped(stop: &mut StopSignal) -> StopReason {
+    let reason = stop.wait_for(Option::is_some).await.ok().and_then(|reason| *reason);
+    match reason {
+        Some(reason) => reason,
+        None => std::future::pending().await,
+    }
+}

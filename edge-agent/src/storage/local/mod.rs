@@ -1,0 +1,131 @@
+//! Input source `localDirectory`, newer name `local`: a path of the node, if its operator allows it.
+
+mod allowlist;
+#[cfg(test)]
+mod tests;
+
+use std::fs::{self, DirBuilder, OpenOptions};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use bacalhau_protocol::model::SpecConfig;
+use bacalhau_protocol::spec::InvalidParams;
+use bacalhau_protocol::spec::local::{CreateAs, LocalSource};
+use futures_util::future::BoxFuture;
+
+use super::{Prepared, Storage};
+use crate::config::AllowedPath;
+use crate::executor::Access;
+use allowlist::AllowList;
+
+/// Why a path is not mounted.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The job says nothing that can be understood.
+    #[error(transparent)]
+    Params(#[from] InvalidParams),
+    /// No pattern of the allow-list matches.
+    #[error("volume {0} is not allowlisted")]
+    NotAllowed(String),
+    /// Only read-only patterns match.
+    #[error("volume {0} is not granted write access")]
+    NotWritable(String),
+    /// There is nothing there, and it is not to be made.
+    #[error("volume {0} does not exist on this node")]
+    Missing(String),
+    /// The path cannot be followed to its end.
+    #[error("volume {path} cannot be used")]
+    Unusable {
+        /// As the job has it.
+        path: String,
+        /// What the system says.
+        source: io::Error,
+    },
+}
+
+/// Mounts paths of the node. Links and `..` are resolved before the allow-list is asked, and what it was asked about is
+/// what gets mounted.
+pub struct LocalStorage {
+    allowed: Arc<AllowList>,
+}
+
+impl LocalStorage {
+    /// With the operator's allow-list; an empty one allows nothing.
+    pub fn new(allowed: &[AllowedPath]) -> Self {
+        Self { allowed: Arc::new(AllowList::new(allowed)) }
+    }
+}
+
+impl Storage for LocalStorage {
+    fn kinds(&self) -> &'static [&'static str] {
+        &["localDirectory", "local"]
+    }
+
+    fn check(&self, source: &SpecConfig) -> Result<(), super::Error> {
+        permitted(&self.allowed, source)?;
+        Ok(())
+    }
+
+    fn is_local(&self, _source: &SpecConfig) -> bool {
+        true
+    }
+
+    fn prepare<'a>(
+        &'a self,
+        source: &'a SpecConfig,
+        _directory: &'a Path,
+    ) -> BoxFuture<'a, Result<Prepared, super::Error>> {
+        let (allowed, source) = (Arc::clone(&self.allowed), source.clone());
+        Box::pin(async move { Ok(tokio::task::spawn_blocking(move || mount(&allowed, &source)).await??) })
+    }
+}
+
+/// What the job asks for and where that really is.
+struct Permitted {
+    wanted: LocalSource,
+    real: PathBuf,
+}
+
+fn permitted(allowed: &AllowList, source: &SpecConfig) -> Result<Permitted, Error> {
+    let wanted = LocalSource::parse(source)?;
+    let unusable = |source| Error::Unusable { path: wanted.path.clone(), source };
+    let real = resolve(Path::new(&wanted.path)).map_err(unusable)?;
+    match allowed.access(&real) {
+        None => Err(Error::NotAllowed(wanted.path)),
+        Some(Access::ReadOnly) if wanted.read_write => Err(Error::NotWritable(wanted.path)),
+        Some(_) => Ok(Permitted { wanted, real }),
+    }
+}
+
+fn mount(allowed: &AllowList, source: &SpecConfig) -> Result<Prepared, Error> {
+    let Permitted { wanted, real } = permitted(allowed, source)?;
+    if !real.exists() {
+        let made = match wanted.create_as {
+            CreateAs::NoCreate => return Err(Error::Missing(wanted.path)),
+            CreateAs::Directory => DirBuilder::new().recursive(true).mode(0o700).create(&real),
+            CreateAs::File => {
+                OpenOptions::new().write(true).create_new(true).mode(0o600).open(&real).map(drop)
+            }
+        };
+        made.map_err(|source| Error::Unusable { path: wanted.path, source })?;
+    }
+    let access = if wanted.read_write { Access::ReadWrite } else { Access::ReadOnly };
+    Ok(Prepared { host: real, access })
+}
+
+/// The path without links and `..`. What does not exist yet is resolved as far as it does; what follows must then be
+/// plain names, since nobody can tell where a `..` behind a missing directory leads.
+fn resolve(path: &Path) -> io::Result<PathBuf> {
+    match fs::canonicalize(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        outcome => return outcome,
+    }
+    // A link whose target is missing would be followed when the path is made.
+    let is_link = path.symlink_metadata().is_ok_and(|metadata| metadata.is_symlink());
+    let (Some(parent), Some(name), false) = (path.parent(), path.file_name(), is_link) else {
+        return Err(io::ErrorKind::NotFound.into());
+    };
+    Ok(resolve(parent)?.join(name))
+}

@@ -1,0 +1,71 @@
+//! What brings a task's inputs to the node: one folder per kind of source, one trait, one list.
+
+pub mod inline;
+pub mod local;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use bacalhau_protocol::model::SpecConfig;
+use futures_util::future::BoxFuture;
+
+use crate::executor::Access;
+
+pub use inline::{Blobs, InlineStorage};
+pub use local::LocalStorage;
+
+/// Why an input is not there, with its sources.
+pub type Error = Box<dyn std::error::Error + Send + Sync>;
+
+/// Brings inputs of one kind. Shared by all executions, so methods may be called at the same time.
+pub trait Storage: Send + Sync {
+    /// Names of the kind in a job, in the form shown; compared without regard to case.
+    fn kinds(&self) -> &'static [&'static str];
+
+    /// Whether this node would bring such an input. Asked before the node takes an execution; looks at policy, not at
+    /// the data, and may look at the disk but not at the network.
+    fn check(&self, source: &SpecConfig) -> Result<(), Error>;
+
+    /// Whether the data is on this node already, or comes with the job.
+    fn is_local(&self, source: &SpecConfig) -> bool;
+
+    /// Brings the data. `directory` is this input's own and does not exist yet, or holds what an interrupted attempt
+    /// left; it is removed after the task, and what lies outside it is not. Dropping the future gives up.
+    fn prepare<'a>(
+        &'a self,
+        source: &'a SpecConfig,
+        directory: &'a Path,
+    ) -> BoxFuture<'a, Result<Prepared, Error>>;
+}
+
+/// An input that is there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Prepared {
+    /// Where it is, links resolved.
+    pub host: PathBuf,
+    /// What the task may do with it.
+    pub access: Access,
+}
+
+/// The kinds of source of this node.
+#[derive(Clone, Default)]
+pub struct Storages {
+    all: Vec<Arc<dyn Storage>>,
+}
+
+impl Storages {
+    /// The list, in the order it is shown.
+    pub fn new(all: Vec<Arc<dyn Storage>>) -> Self {
+        Self { all }
+    }
+
+    /// What brings sources of this kind.
+    pub fn get(&self, kind: &str) -> Option<&Arc<dyn Storage>> {
+        self.all.iter().find(|storage| storage.kinds().iter().any(|name| name.eq_ignore_ascii_case(kind)))
+    }
+
+    /// All names of all kinds.
+    pub fn kinds(&self) -> Vec<String> {
+        self.all.iter().flat_map(|storage| storage.kinds()).map(|kind| (*kind).to_owned()).collect()
+    }
+}
