@@ -67,7 +67,7 @@ pub enum ChildError {
     #[error("the compiled module has more than {0} bytes")]
     TooLarge(u64),
     /// The process could not be started or talked to.
-    #[error("the compiler process: {0}")]
+    #[error("run the compiler process")]
     Io(#[from] io::Error),
 }
 

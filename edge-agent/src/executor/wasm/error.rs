@@ -36,7 +36,7 @@ pub enum Error {
     #[error("the task links more than {0} modules")]
     TooManyModules(usize),
     /// A module's file cannot be read.
-    #[error("read module {path}: {source}", path = path.display())]
+    #[error("read module {path}", path = path.display())]
     ReadModule {
         /// On the node.
         path: PathBuf,
@@ -73,7 +73,7 @@ pub enum Error {
         reason: String,
     },
     /// The compiling process failed.
-    #[error("compile module {name:?}: {source}")]
+    #[error("compile module {name:?}")]
     Compile {
         /// As the task names it.
         name: String,
@@ -91,10 +91,10 @@ pub enum Error {
         why: String,
     },
     /// An artifact does not come from the control plane, or was damaged.
-    #[error("compiled module refused: {0}")]
+    #[error("compiled module refused")]
     Artifact(#[from] super::artifact::Refusal),
     /// The disk with the compiled modules fails.
-    #[error("keep compiled module in {path}: {source}", path = path.display())]
+    #[error("keep compiled module in {path}", path = path.display())]
     ArtifactDisk {
         /// The directory.
         path: PathBuf,
@@ -123,7 +123,7 @@ pub enum Error {
         reason: &'static str,
     },
     /// A mount cannot be made.
-    #[error("mount {host} at {guest:?}: {source}", host = host.display())]
+    #[error("mount {host} at {guest:?}", host = host.display())]
     Mount {
         /// On the node.
         host: PathBuf,
@@ -136,7 +136,7 @@ pub enum Error {
     #[error("set up the engine: {0}")]
     Engine(String),
     /// The files for the output cannot be opened.
-    #[error("open the output files in {path}: {source}", path = path.display())]
+    #[error("open the output files in {path}", path = path.display())]
     Output {
         /// The results directory.
         path: PathBuf,

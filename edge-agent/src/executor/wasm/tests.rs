@@ -6,6 +6,7 @@ mod hostile;
 mod linking;
 mod world;
 
+use std::error::Error;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -98,9 +99,15 @@ impl Node {
         Ended { outcome, stdout: read("results/stdout"), stderr: read("results/stderr") }
     }
 
-    /// The text of the error with which the task does not start.
+    /// The error with which the task does not start, and its causes.
     async fn refusal(&self, run: &TaskRun) -> String {
-        self.start(run).await.unwrap_err().to_string()
+        let error = self.start(run).await.unwrap_err();
+        let (mut text, mut cause) = (error.to_string(), error.source());
+        while let Some(error) = cause {
+            text += &format!(": {error}");
+            cause = error.source();
+        }
+        text
     }
 }
 
