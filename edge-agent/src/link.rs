@@ -7,6 +7,7 @@
 //! The node's actor owns the conversation. It gets [`LinkEvent`]s, puts the bytes of `NodeLink` into [`Outgoing`] and
 //! tells it how the conversation ends. Everybody else asks the control plane for things through [`Client`].
 
+mod artifact;
 mod authority;
 mod backoff;
 mod client;
@@ -18,6 +19,11 @@ mod quic;
 mod serve;
 mod session;
 mod verifier;
+
+#[cfg(test)]
+mod test_hub;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 

@@ -1,6 +1,7 @@
 //! Settings as they were written, before anybody asks what they mean.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -37,8 +38,10 @@ pub enum Origin {
     File(PathBuf),
     /// In this environment variable.
     Environment(String),
-    /// As an argument.
+    /// As a `-c` argument.
     CommandLine,
+    /// By this flag of its own.
+    Flag(&'static str),
     /// By the program that embeds the agent.
     Program,
 }
@@ -49,6 +52,7 @@ impl fmt::Display for Origin {
             Self::File(path) => write!(f, "{}", path.display()),
             Self::Environment(name) => write!(f, "environment variable {name}"),
             Self::CommandLine => f.write_str("command line"),
+            Self::Flag(flag) => f.write_str(flag),
             Self::Program => f.write_str("program"),
         }
     }
@@ -72,13 +76,6 @@ impl Settings {
         }
     }
 
-    /// Reads a YAML file if it is there.
-    pub fn file_if_present(&mut self, path: &Path) {
-        if path.exists() {
-            self.file(path);
-        }
-    }
-
     /// Reads every variable that spells a key, the few that have names of their own, and `HOME`.
     pub fn environment(&mut self, variable: impl Fn(&str) -> Option<String>) {
         self.home = variable("HOME").filter(|home| !home.is_empty()).map(PathBuf::from);
@@ -91,11 +88,22 @@ impl Settings {
         }
     }
 
+    /// Whether a `-c` argument names a file.
+    pub fn is_file(argument: &str) -> bool {
+        let yaml = |extension: &OsStr| extension == "yaml" || extension == "yml";
+        !argument.contains('=') && Path::new(argument).extension().is_some_and(yaml)
+    }
+
+    /// Notes something that makes the settings unusable.
+    pub fn mistake(&mut self, mistake: String) {
+        self.mistakes.push(mistake);
+    }
+
     /// Takes one `-c` argument: `Key=Value`, a YAML file, or the name of a key to set to true.
     pub fn argument(&mut self, text: &str) {
         match text.split_once('=') {
             Some((key, value)) => self.set(key.trim(), value, Origin::CommandLine),
-            None if is_yaml_name(text) => self.file(Path::new(text)),
+            None if Self::is_file(text) => self.file(Path::new(text)),
             None if keys::own(text).is_none() && Path::new(text).exists() => {
                 self.mistakes.push(format!("{text}: config files must end in suffix '.yaml' or '.yml'"));
             }
@@ -162,8 +170,15 @@ impl Settings {
         }
     }
 
-    /// Maps merge between files; everything else is replaced.
+    /// Maps merge between files; everything else is replaced. A flag and `-c` for the same key contradict each other.
     fn put(&mut self, key: &'static str, value: Value, origin: Origin) {
+        if let (Origin::CommandLine, Some(Setting { origin: Origin::Flag(flag), .. })) =
+            (&origin, self.values.get(key))
+        {
+            self.mistakes.push(format!(
+                "flag: {flag} and config flag key {key:?} cannot both be provided. Only one may be used"
+            ));
+        }
         let value = match (value, self.values.remove(key)) {
             (Value::Map(new), Some(Setting { value: Value::Map(mut old), .. })) => {
                 old.extend(new);
@@ -173,10 +188,6 @@ impl Settings {
         };
         self.values.insert(key, Setting { value, origin });
     }
-}
-
-fn is_yaml_name(text: &str) -> bool {
-    Path::new(text).extension().is_some_and(|extension| extension == "yaml" || extension == "yml")
 }
 
 fn hint(key: &str) -> String {

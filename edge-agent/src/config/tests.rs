@@ -133,8 +133,8 @@ fn a_join_string_may_be_the_user_part_of_an_address() {
 #[test]
 fn lists_take_commas_and_repeated_flags() {
     let mut settings = settings(&["Compute.Env.AllowList=AWS_*,HOME"]);
-    settings.add("Compute.AllowListedLocalPaths", "/var/log/**:ro", Origin::CommandLine);
-    settings.add("Compute.AllowListedLocalPaths", "/data:rw", Origin::CommandLine);
+    settings.add("Compute.AllowListedLocalPaths", "/var/log/**:ro", Origin::Flag("--allow-path"));
+    settings.add("Compute.AllowListedLocalPaths", "/data:rw", Origin::Flag("--allow-path"));
     let (config, _) = Config::resolve(&settings).unwrap();
     assert_eq!(config.env_allow_list, ["AWS_*", "HOME"]);
     assert_eq!(
@@ -163,4 +163,15 @@ fn node_names_follow_the_rules_of_other_implementations() {
     assert_eq!(resolved(&["NodeName=gateway-7"]).name, Name::Chosen(NodeId::parse("gateway-7").unwrap()));
     assert!(mistakes(&["NodeName=a.b"])[0].contains(".*>"));
     assert!(mistakes(&["NodeName=a b"])[0].contains("no node name"));
+}
+
+#[test]
+fn a_flag_and_a_setting_for_the_same_key_contradict_each_other() {
+    let mut settings = settings(&[]);
+    settings.set("DataDir", "/a", Origin::Flag("--data-dir"));
+    settings.argument("datadir=/b");
+    assert_eq!(
+        Config::resolve(&settings).unwrap_err().0,
+        ["flag: --data-dir and config flag key \"DataDir\" cannot both be provided. Only one may be used"]
+    );
 }
