@@ -118,3 +118,6 @@ impl WorldGuard<'_> {
         *self.0 = world;
     }
 }
+
+#[cfg(test)]
+mod tests;

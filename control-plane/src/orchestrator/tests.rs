@@ -1,0 +1,346 @@
+//! The orchestrator over the memory store: what callers and nodes see, and what a restart finds.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use bacalhau_protocol::ids::{ExecutionId, JobId, NodeId};
+use bacalhau_protocol::model::{
+    BuildInfo, DesiredState, Execution, JobSpec, JobState, JobType, Membership, Network, NodeInfo, NodeUsage,
+    Observation, ObservedState, Resources, ResourcesText, SpecConfig, Task, Timeouts,
+};
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+
+use super::*;
+use crate::store::{Compacted, Entry, Error, MemoryStore, Range, Revision, Txn, Watch};
+
+fn resources(cpu_millis: u64) -> Resources {
+    Resources { cpu_millis, memory_bytes: cpu_millis, ..Resources::default() }
+}
+
+fn info(name: &str) -> NodeInfo {
+    NodeInfo {
+        node_id: NodeId::parse(name).unwrap(),
+        labels: BTreeMap::new(),
+        engines: vec!["wasm".to_owned()],
+        engines_unavailable: BTreeMap::new(),
+        publishers: Vec::new(),
+        sources: Vec::new(),
+        accepts_networked: false,
+        capacity: resources(4000),
+        max_job: resources(4000),
+        build: BuildInfo::default(),
+        engine_profile: String::new(),
+    }
+}
+
+fn spec(job_type: JobType, count: u32) -> JobSpec {
+    JobSpec {
+        job_type,
+        priority: 0,
+        count,
+        constraints: Vec::new(),
+        meta: BTreeMap::new(),
+        labels: BTreeMap::new(),
+        task: Task {
+            name: "main".to_owned(),
+            engine: SpecConfig { kind: "wasm".to_owned(), params: String::new() },
+            publisher: SpecConfig::default(),
+            env: BTreeMap::new(),
+            meta: BTreeMap::new(),
+            inputs: Vec::new(),
+            results: Vec::new(),
+            resources_text: ResourcesText::default(),
+            resources: resources(100),
+            network: Network::default(),
+            timeouts: Timeouts::default(),
+        },
+    }
+}
+
+fn submission(name: Option<&str>, spec: JobSpec) -> Submission {
+    Submission {
+        name: name.map(str::to_owned),
+        namespace: "default".to_owned(),
+        custom_id: None,
+        spec,
+        submitter: String::new(),
+        force: false,
+    }
+}
+
+async fn start(store: Arc<dyn Store>) -> Orchestrator {
+    Orchestrator::start(store, Settings::default(), Duration::from_secs(3600), clock::now()).await.unwrap()
+}
+
+async fn with_nodes(names: &[&str]) -> Orchestrator {
+    let orchestrator = start(Arc::new(MemoryStore::new())).await;
+    for name in names {
+        join(&orchestrator, name, false).await;
+    }
+    orchestrator
+}
+
+async fn join(orchestrator: &Orchestrator, name: &str, manual_approval: bool) {
+    let info = info(name);
+    let guest = Guest { info: &info, key: name, has_secret: true, manual_approval };
+    let greeted = orchestrator.greet(&guest).unwrap();
+    greeted.commit.unwrap().durable().await.unwrap();
+    orchestrator.node_connected(&info.node_id, NodeUsage::default());
+}
+
+async fn executions(orchestrator: &Orchestrator, job: &JobId) -> Vec<Execution> {
+    orchestrator.reader().executions(job).await.unwrap()
+}
+
+async fn state(orchestrator: &Orchestrator, job: &JobId) -> JobState {
+    orchestrator.reader().head(job).await.unwrap().unwrap().state
+}
+
+fn observation(id: &ExecutionId, state: ObservedState) -> Observation {
+    Observation {
+        execution_id: id.clone(),
+        generation: 1,
+        state,
+        message: String::new(),
+        events: Vec::new(),
+        output: None,
+        published: None,
+    }
+}
+
+async fn report(
+    orchestrator: &Orchestrator,
+    execution: &Execution,
+    sequence: u64,
+    state: ObservedState,
+) -> bool {
+    let observed =
+        orchestrator.observe(&execution.node_id, sequence, observation(&execution.id, state)).unwrap();
+    match observed {
+        Observed::Commit(commit) => commit.durable().await.is_ok(),
+        Observed::Unwanted => false,
+    }
+}
+
+/// Runs evaluations until none is due.
+fn settle(orchestrator: &Orchestrator) {
+    while let Ok(job) = orchestrator.inner.broker.next(clock::now()) {
+        orchestrator.evaluate_now(&job);
+    }
+}
+
+#[tokio::test]
+async fn a_job_is_placed_when_it_is_submitted_and_leaves_memory_when_it_ends() {
+    let orchestrator = with_nodes(&["n1"]).await;
+    let job = orchestrator.submit(submission(None, spec(JobType::Batch, 1))).await.unwrap().job_id;
+    let placed = executions(&orchestrator, &job).await;
+    assert_eq!((placed.len(), placed[0].desired), (1, DesiredState::Running));
+    assert_eq!(state(&orchestrator, &job).await, JobState::Running);
+    assert!(report(&orchestrator, &placed[0], 1, ObservedState::Running).await);
+    assert!(report(&orchestrator, &placed[0], 2, ObservedState::Completed).await);
+    assert_eq!(state(&orchestrator, &job).await, JobState::Completed);
+    assert!(orchestrator.world().get().unwrap().job(&job).is_none(), "ended jobs are not in memory");
+    let history = orchestrator.reader().history(&job, 0, 100, |_| true).await.unwrap();
+    let sequences: Vec<u64> = history.iter().map(|entry| entry.sequence).collect();
+    assert_eq!(sequences, (1..=history.len() as u64).collect::<Vec<_>>(), "no gaps, no repeats");
+    let again =
+        orchestrator.observe(&placed[0].node_id, 3, observation(&placed[0].id, ObservedState::Failed));
+    assert!(matches!(again.unwrap(), Observed::Unwanted), "an end is the end");
+}
+
+#[tokio::test]
+async fn a_node_speaks_for_its_own_executions_only() {
+    let orchestrator = with_nodes(&["n1", "n2"]).await;
+    let job = orchestrator.submit(submission(None, spec(JobType::Batch, 1))).await.unwrap().job_id;
+    let execution = executions(&orchestrator, &job).await.remove(0);
+    let other = NodeId::parse(if execution.node_id.as_str() == "n1" { "n2" } else { "n1" }).unwrap();
+    let observed = orchestrator.observe(&other, 1, observation(&execution.id, ObservedState::Completed));
+    assert!(matches!(observed.unwrap(), Observed::Unwanted));
+}
+
+#[tokio::test]
+async fn the_same_name_is_the_next_version_of_the_same_job() {
+    let orchestrator = with_nodes(&["n1"]).await;
+    let first = orchestrator.submit(submission(Some("web"), spec(JobType::Service, 1))).await.unwrap();
+    let same = orchestrator.submit(submission(Some("web"), spec(JobType::Service, 1))).await;
+    assert!(matches!(same, Err(SubmitError::Unchanged { .. })));
+    let other_type = orchestrator.submit(submission(Some("web"), spec(JobType::Daemon, 0))).await;
+    assert!(matches!(other_type, Err(SubmitError::TypeChanged { .. })));
+    let second = orchestrator.submit(submission(Some("web"), spec(JobType::Service, 2))).await.unwrap();
+    assert_eq!(second.job_id, first.job_id);
+    assert_eq!(orchestrator.reader().head(&first.job_id).await.unwrap().unwrap().version, 2);
+}
+
+#[tokio::test]
+async fn one_of_many_concurrent_submissions_of_a_name_makes_the_job() {
+    let orchestrator = with_nodes(&["n1"]).await;
+    let tries = (0..8).map(|_| orchestrator.submit(submission(Some("once"), spec(JobType::Service, 1))));
+    let outcomes = futures_util::future::join_all(tries).await;
+    assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), 1);
+}
+
+#[tokio::test]
+async fn an_ended_job_is_updated_and_runs_again() {
+    let orchestrator = with_nodes(&["n1"]).await;
+    let job = orchestrator.submit(submission(Some("report"), spec(JobType::Batch, 1))).await.unwrap().job_id;
+    let execution = executions(&orchestrator, &job).await.remove(0);
+    report(&orchestrator, &execution, 1, ObservedState::Completed).await;
+    orchestrator.rerun(&job, None).await.unwrap();
+    let second: Vec<_> = executions(&orchestrator, &job).await;
+    let second = second.into_iter().find(|execution| execution.job_version == 2).unwrap();
+    report(&orchestrator, &second, 2, ObservedState::Completed).await;
+    assert_eq!(state(&orchestrator, &job).await, JobState::Completed);
+}
+
+#[tokio::test]
+async fn a_large_plan_is_written_in_chunks_and_whole_after_a_restart() {
+    let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+    let orchestrator = start(store.clone()).await;
+    let names: Vec<String> = (0..150).map(|n| format!("n{n}")).collect();
+    for name in &names {
+        join(&orchestrator, name, false).await;
+    }
+    let job = orchestrator.submit(submission(None, spec(JobType::Ops, 0))).await.unwrap().job_id;
+    assert_eq!(executions(&orchestrator, &job).await.len(), 150);
+    let again = start(store).await;
+    settle(&again);
+    assert_eq!(executions(&again, &job).await.len(), 150, "a restart adds nobody and loses nobody");
+    assert!(again.reader().head(&job).await.unwrap().unwrap().targets_fixed);
+}
+
+#[tokio::test]
+async fn pending_nodes_get_no_work_until_they_are_approved() {
+    let orchestrator = start(Arc::new(MemoryStore::new())).await;
+    join(&orchestrator, "n1", true).await;
+    let job = orchestrator.submit(submission(None, spec(JobType::Daemon, 0))).await.unwrap().job_id;
+    settle(&orchestrator);
+    assert!(executions(&orchestrator, &job).await.is_empty());
+    let id = NodeId::parse("n1").unwrap();
+    orchestrator.change_node(&id, NodeChange::Approve { replace_key: false }, "").await.unwrap();
+    settle(&orchestrator);
+    orchestrator.store().txn(Txn::new()).await.unwrap();
+    assert_eq!(executions(&orchestrator, &job).await.len(), 1);
+    let again = orchestrator.change_node(&id, NodeChange::Approve { replace_key: false }, "").await;
+    assert!(matches!(again, Err(NodeError::Already { .. })));
+}
+
+#[tokio::test]
+async fn a_rejected_nodes_work_ends_and_a_deleted_node_must_ask_again() {
+    let orchestrator = with_nodes(&["n1"]).await;
+    let job = orchestrator.submit(submission(None, spec(JobType::Ops, 0))).await.unwrap().job_id;
+    let id = NodeId::parse("n1").unwrap();
+    orchestrator.change_node(&id, NodeChange::Reject, "stolen").await.unwrap();
+    let execution = executions(&orchestrator, &job).await.remove(0);
+    assert_eq!(execution.observed, ObservedState::Failed);
+    assert!(execution.observed_message.contains("node has been rejected"));
+    assert_eq!(state(&orchestrator, &job).await, JobState::Failed);
+    orchestrator.change_node(&id, NodeChange::Delete, "").await.unwrap();
+    assert!(orchestrator.nodes("").unwrap().is_empty());
+    let info = info("n1");
+    let guest = Guest { info: &info, key: "n1", has_secret: false, manual_approval: false };
+    assert!(matches!(orchestrator.greet(&guest).unwrap().greeting, Greeting::Refused(_)));
+}
+
+#[tokio::test]
+async fn a_taken_over_node_id_needs_an_administrator() {
+    let orchestrator = with_nodes(&["n1"]).await;
+    let (id, info) = (NodeId::parse("n1").unwrap(), info("n1"));
+    let guest = Guest { info: &info, key: "new", has_secret: true, manual_approval: false };
+    let greeted = orchestrator.greet(&guest).unwrap();
+    assert!(matches!(greeted.greeting, Greeting::Refused(_)));
+    greeted.commit.unwrap().durable().await.unwrap();
+    orchestrator.change_node(&id, NodeChange::Approve { replace_key: true }, "").await.unwrap();
+    assert_eq!(orchestrator.greet(&guest).unwrap().greeting, Greeting::Welcome(Membership::Approved));
+}
+
+#[tokio::test]
+async fn stopping_is_final_and_may_be_repeated() {
+    let orchestrator = with_nodes(&["n1"]).await;
+    let job = orchestrator.submit(submission(None, spec(JobType::Service, 1))).await.unwrap().job_id;
+    assert!(matches!(orchestrator.stop(&job, "enough").await.unwrap(), Stopped::Now(_)));
+    assert_eq!(orchestrator.stop(&job, "enough").await.unwrap(), Stopped::Already);
+    let execution = executions(&orchestrator, &job).await.remove(0);
+    assert_eq!((execution.desired, execution.generation), (DesiredState::Stopped, 2));
+    report(&orchestrator, &execution, 1, ObservedState::Stopped).await;
+    assert_eq!(
+        orchestrator.stop(&job, "enough").await.unwrap(),
+        Stopped::Already,
+        "also when it left memory"
+    );
+    let unknown = JobId::parse("j-unknown").unwrap();
+    assert!(matches!(orchestrator.stop(&unknown, "").await, Err(StopError::NotFound(_))));
+}
+
+#[tokio::test]
+async fn ended_jobs_are_forgotten_after_their_retention_with_everything_of_theirs() {
+    let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+    let settings = Settings::default();
+    let orchestrator =
+        Orchestrator::start(store.clone(), settings, Duration::ZERO, clock::now()).await.unwrap();
+    join(&orchestrator, "n1", false).await;
+    let before = store.range(Bytes::new(), Bytes::new(), 1000, false).await.unwrap().entries.len();
+    let job = orchestrator.submit(submission(Some("old"), spec(JobType::Batch, 1))).await.unwrap().job_id;
+    assert_eq!(orchestrator.forget_round().await.unwrap(), 0, "it is in progress");
+    let execution = executions(&orchestrator, &job).await.remove(0);
+    report(&orchestrator, &execution, 1, ObservedState::Completed).await;
+    assert_eq!(orchestrator.forget_round().await.unwrap(), 1);
+    let after = store.range(Bytes::new(), Bytes::new(), 1000, false).await.unwrap().entries;
+    assert_eq!(after.len(), before, "{:?}", after.iter().map(|entry| &entry.key).collect::<Vec<_>>());
+}
+
+/// The memory store on a disk that can be full.
+struct FullDisk {
+    store: MemoryStore,
+    is_full: AtomicBool,
+}
+
+impl Store for FullDisk {
+    fn get(&self, key: Bytes) -> BoxFuture<'static, Result<Option<Entry>, Error>> {
+        self.store.get(key)
+    }
+
+    fn range(
+        &self,
+        start: Bytes,
+        end: Bytes,
+        limit: usize,
+        reverse: bool,
+    ) -> BoxFuture<'static, Result<Range, Error>> {
+        self.store.range(start, end, limit, reverse)
+    }
+
+    fn txn(&self, txn: Txn) -> BoxFuture<'static, Result<Revision, TxnError>> {
+        if self.is_full.load(Ordering::SeqCst) && !txn.puts.is_empty() {
+            return Box::pin(async { Err(TxnError::Overloaded { waiting: 1 }) });
+        }
+        self.store.txn(txn)
+    }
+
+    fn watch(&self, from: Revision) -> Result<Watch, Compacted> {
+        self.store.watch(from)
+    }
+}
+
+#[tokio::test]
+async fn a_change_that_could_not_be_written_is_not_acknowledged_and_leaves_no_trace() {
+    let disk = Arc::new(FullDisk { store: MemoryStore::new(), is_full: AtomicBool::new(false) });
+    let orchestrator = start(disk.clone()).await;
+    join(&orchestrator, "n1", false).await;
+    disk.is_full.store(true, Ordering::SeqCst);
+    let refused = orchestrator.submit(submission(Some("x"), spec(JobType::Batch, 1))).await;
+    assert!(matches!(refused, Err(SubmitError::Change(ChangeError::Store(_)))));
+    disk.is_full.store(false, Ordering::SeqCst);
+    // The state is being read again; the next submission is taken once it is.
+    let submitted = loop {
+        match orchestrator.submit(submission(Some("x"), spec(JobType::Batch, 1))).await {
+            Err(SubmitError::Change(ChangeError::Recovering)) => tokio::task::yield_now().await,
+            outcome => break outcome.unwrap(),
+        }
+    };
+    let placed = executions(&orchestrator, &submitted.job_id).await;
+    assert_eq!(placed.len(), 1, "the node is still connected and has room");
+    assert_eq!(orchestrator.world().get().unwrap().jobs().count(), 1);
+}
