@@ -23,7 +23,7 @@ impl Orchestrator {
         }
     }
 
-    fn evaluate_now(&self, job: &JobId) {
+    pub(super) fn evaluate_now(&self, job: &JobId) {
         match self.evaluate(job, Trigger::ExecUpdate) {
             Ok(Some(commit)) => commit.detach(),
             Ok(None) => {}

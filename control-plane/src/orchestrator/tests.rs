@@ -14,6 +14,7 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 
 use super::*;
+use crate::clock;
 use crate::store::{Compacted, Entry, Error, MemoryStore, Range, Revision, Txn, Watch};
 
 fn resources(cpu_millis: u64) -> Resources {

@@ -162,16 +162,25 @@ impl Draft {
             .put(keys::listed(Some(&head.namespace), head.created, &head.id), "")
     }
 
+    /// Moves the job between the marks of those in progress and those that ended.
     fn put_lifecycle(&self, mut txn: Txn) -> Txn {
         let id = &self.head.id;
-        if let Before::Ended(at) = self.before {
+        let (was, is) = match self.before {
+            Before::Ended(at) => (Some(at), self.head.ended),
+            Before::Absent | Before::Live => (None, self.head.ended),
+        };
+        if was == is && self.before != Before::Absent {
+            return txn;
+        }
+        if let Some(at) = was {
             txn = txn.delete(keys::ended(at, id));
         }
-        match (self.head.ended, &self.before) {
-            (Some(at), Before::Absent | Before::Ended(_)) => txn.put(keys::ended(at, id), ""),
-            (Some(at), Before::Live) => txn.delete(keys::live(id)).put(keys::ended(at, id), ""),
-            (None, Before::Absent | Before::Ended(_)) => txn.put(keys::live(id), ""),
-            (None, Before::Live) => txn,
+        match is {
+            Some(at) if self.before == Before::Live => {
+                txn.delete(keys::live(id)).put(keys::ended(at, id), "")
+            }
+            Some(at) => txn.put(keys::ended(at, id), ""),
+            None => txn.put(keys::live(id), ""),
         }
     }
 
