@@ -23,7 +23,7 @@ pub enum CompileError {
 
 /// Compiles `wasm` for `profile`. The result is trusted code: sign it before it leaves this machine.
 ///
-/// Takes about 2 seconds of processor time and 250 bytes of memory per byte of module in the worst case, so a server
+/// An ordinary module of 225 KiB takes 0.4 s of a processor and 55 MB, a hostile one any amount, so a server or an agent
 /// calls it in a process of its own ([`super::ChildCompiler`]).
 pub fn compile(profile: &EngineProfile, wasm: &[u8]) -> Result<Vec<u8>, CompileError> {
     binary::check("the module", wasm).map_err(|error| CompileError::Module(error.to_string()))?;
