@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
 
 use crate::client::Client;
-use crate::command::{agent, job, node, version, wasm};
+use crate::command::{agent, devstack, job, node, serve, version, wasm};
 use crate::config::client::ClientConfig;
 use crate::config::{self, Flag, Invocation, Problems, Settings};
 use crate::{error, output};
@@ -31,6 +31,7 @@ Authentication (environment):
 
 /// Flags of every command.
 #[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Global options")]
 pub struct Global {
     /// A YAML configuration file, Key=Value, or a key to set to true; may be repeated
     #[arg(short = 'c', long = "config", global = true, value_name = "KEY=VALUE|FILE")]
@@ -66,6 +67,10 @@ enum Command {
     /// Run WebAssembly modules
     #[command(subcommand)]
     Wasm(wasm::Command),
+    /// Run a node in the foreground
+    Serve(serve::Serve),
+    /// Run a small cluster on this machine for trials
+    Devstack(devstack::Devstack),
     /// Show the versions of client and server
     Version(version::Version),
 }
@@ -80,11 +85,15 @@ pub struct Context {
 }
 
 impl Context {
-    /// Merges all sources of configuration.
-    pub fn load(global: &Global, environment: BTreeMap<String, String>) -> Result<Self, Problems> {
+    /// Merges all sources of configuration. `flags` are those of the command.
+    pub fn load(
+        global: &Global,
+        flags: Vec<Flag>,
+        environment: BTreeMap<String, String>,
+    ) -> Result<Self, Problems> {
         let invocation = Invocation {
             config: global.config.clone(),
-            flags: global.flags(),
+            flags: global.flags().into_iter().chain(flags).collect(),
             environment: environment.clone(),
         };
         let settings = config::load(&invocation, &|path| std::fs::read_to_string(path))?;
@@ -137,7 +146,11 @@ async fn execute(cli: Cli, environment: BTreeMap<String, String>) -> anyhow::Res
         output::print(&Cli::command().render_help().to_string())?;
         return Ok(ExitCode::SUCCESS);
     };
-    let context = Context::load(&cli.global, environment)?;
+    let flags = match &command {
+        Command::Serve(serve) => serve.flags(),
+        _ => Vec::new(),
+    };
+    let context = Context::load(&cli.global, flags, environment)?;
     for warning in context.settings.warnings() {
         output::warn(warning);
     }
@@ -146,6 +159,8 @@ async fn execute(cli: Cli, environment: BTreeMap<String, String>) -> anyhow::Res
         Command::Job(command) => command.run(&context).await,
         Command::Node(command) => command.run(&context).await,
         Command::Wasm(command) => command.run(&context).await,
+        Command::Serve(command) => Box::pin(command.run(&context)).await,
+        Command::Devstack(command) => Box::pin(command.run(&context)).await,
         Command::Version(command) => command.run(&context).await,
     }
 }
@@ -194,7 +209,7 @@ mod tests {
     fn global_flags_stand_anywhere() {
         let cli =
             Cli::try_parse_from(["bacalhau", "job", "list", "--api-port", "9", "-c", "API.Host=x"]).unwrap();
-        let context = Context::load(&cli.global, BTreeMap::new()).unwrap();
+        let context = Context::load(&cli.global, Vec::new(), BTreeMap::new()).unwrap();
         assert_eq!(context.client().unwrap().endpoint(), "http://x:9");
     }
 }

@@ -15,3 +15,9 @@ pub mod output;
 pub mod results;
 pub mod version;
 pub mod waiting;
+
+pub mod devstack;
+mod entropy;
+mod logging;
+pub mod serve;
+mod signals;

@@ -2,7 +2,14 @@
 
 use std::process::ExitCode;
 
+use bacalhau_agent::executor::wasm::compile_child;
+use bacalhau_cli::{app, serve};
+
 fn main() -> ExitCode {
+    // The compiler limits its own process before it looks at a module, so there must be no other threads yet.
+    if std::env::args_os().nth(1).is_some_and(|argument| argument == serve::COMPILE_COMMAND) {
+        return compile_child();
+    }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -15,5 +22,5 @@ fn main() -> ExitCode {
     let environment = std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
         .collect();
-    runtime.block_on(bacalhau_cli::app::run(arguments, environment))
+    runtime.block_on(app::run(arguments, environment))
 }

@@ -4,6 +4,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use bacalhau_protocol::api::decode::Defaults;
+
 use crate::fleet::Compile;
 use crate::scheduler::Settings;
 
@@ -24,6 +26,8 @@ pub struct Config {
     pub join_secret: Option<String>,
     /// Limits and patience of the scheduler.
     pub scheduler: Settings,
+    /// What jobs get that do not ask.
+    pub defaults: Defaults,
     /// How long an ended job is kept.
     pub retention: Duration,
     /// Bytes of all blobs together.

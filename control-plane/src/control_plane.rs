@@ -5,7 +5,6 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use bacalhau_protocol::api::decode::Defaults;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -139,7 +138,7 @@ fn open_store(directory: &Path) -> Result<Arc<dyn Store>, StartError> {
 fn api_parts(config: &Config, orchestrator: &Orchestrator, blobs: &Blobs, fleet: &Fleet) -> api::Parts {
     api::Parts {
         node_id: config.node_id.clone(),
-        defaults: Defaults::default(),
+        defaults: config.defaults.clone(),
         orchestrator: orchestrator.clone(),
         blobs: blobs.clone(),
         relay: fleet.relay(),

@@ -1,7 +1,9 @@
 //! One file per command: parse, one call on the typed client, print.
 
 pub mod agent;
+pub mod devstack;
 pub mod job;
 pub mod node;
+pub mod serve;
 pub mod version;
 pub mod wasm;

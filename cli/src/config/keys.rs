@@ -210,6 +210,7 @@ pub const KEYS: &[Key] = &[
     unused("Logging.LogDebugInfoInterval", Kind::Duration, "30s", "period of debug statistics in the log"),
     used("Logging.Mode", Kind::Choice(MODES), "default", "form of log lines"),
     used("NameProvider", Kind::Choice(NAME_PROVIDERS), "puuid", "how a new node gets its name"),
+    used("NodeName", Kind::Text, "", "name of a new node; kept from its first start on"),
     used("Orchestrator.Advertise", Kind::Text, "", "address announced to compute nodes"),
     used(
         "Orchestrator.Auth.Token",

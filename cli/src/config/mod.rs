@@ -4,6 +4,7 @@ pub mod client;
 pub mod duration;
 pub mod keys;
 pub mod layers;
+pub mod serve;
 pub mod value;
 
 use std::collections::BTreeMap;
@@ -40,6 +41,26 @@ impl Settings {
     /// Whether any source sets this key.
     pub fn is_set(&self, name: &str) -> bool {
         self.values.contains_key(name)
+    }
+
+    /// Every key that some source sets.
+    pub fn explicit(&self) -> impl Iterator<Item = (&'static str, &Value)> {
+        self.values.iter().map(|(name, value)| (*name, value))
+    }
+
+    /// The same settings with one more, which beats all others.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: Value) -> Self {
+        let key = keys::find(name).expect("programs set keys that exist");
+        self.values.insert(key.name, value);
+        self
+    }
+
+    /// The same settings for a node that keeps everything in another directory.
+    #[must_use]
+    pub fn at(mut self, data_dir: PathBuf) -> Self {
+        self.data_dir = data_dir;
+        self
     }
 
     /// A key of [`keys::Kind::Text`] or [`keys::Kind::Choice`].

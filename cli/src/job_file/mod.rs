@@ -50,6 +50,7 @@ pub fn read(text: &str, base: &Path) -> Result<JobFile, Error> {
     let is_described = SET_BY_SERVER.map(|name| remove(fields, name).is_some()).contains(&true);
     if is_described {
         forget_id(fields);
+        forget_servers_notes(fields);
     }
     inline::embed(&mut job, base)?;
     check(&job)?;
@@ -70,6 +71,14 @@ fn forget_id(fields: &mut serde_json::Map<String, Value>) {
     let id = remove(fields, "ID");
     if id.is_some() && find(fields, "Name").and_then(|name| fields.get(&name)) == id.as_ref() {
         remove(fields, "Name");
+    }
+}
+
+/// A server adds notes of its own to each job it stores.
+fn forget_servers_notes(fields: &mut serde_json::Map<String, Value>) {
+    let notes = find(fields, "Meta").and_then(|name| fields.get_mut(&name)).and_then(Value::as_object_mut);
+    if let Some(notes) = notes {
+        notes.retain(|key, _| !key.starts_with(decode::RESERVED_META_PREFIX));
     }
 }
 
@@ -118,11 +127,14 @@ mod tests {
 
     #[test]
     fn a_described_job_can_be_run_again() {
-        let described = job("ID: j-1, Name: j-1, Type: batch, State: {StateType: Completed}, Version: 1");
+        let described = job(
+            "ID: j-1, Name: j-1, Type: batch, State: {StateType: Completed}, Version: 1, Meta: {bacalhau.org/x: y, mine: z}",
+        );
         assert!(described.is_described);
         let mut fields: Vec<&str> = described.job.as_object().unwrap().keys().map(String::as_str).collect();
         fields.sort_unstable();
-        assert_eq!(fields, ["Tasks", "Type"]);
+        assert_eq!(fields, ["Meta", "Tasks", "Type"]);
+        assert_eq!(described.job["Meta"], serde_json::json!({"mine": "z"}));
         assert_eq!(job("id: j-1, name: nightly, type: batch, version: 3").job["name"], "nightly");
         let wrapped =
             read(&format!("{{Job: {{Type: batch, Tasks: {TASKS}}}, History: {{}}}}"), Path::new("."));

@@ -29,7 +29,7 @@ use crate::orchestrator::Orchestrator;
 
 pub use self::endpoint::ListenError;
 pub use self::relay::{LogStream, RelayError, ResultStream};
-pub use self::serve::{Artifacts, Compile};
+pub use self::serve::{Artifacts, Compile, Compiled};
 
 /// How the fleet is served.
 #[derive(Clone, Debug)]

@@ -1,6 +1,6 @@
 //! `bacalhau job run`
 
-use std::io::Read as _;
+use std::io::{IsTerminal as _, Read as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -46,7 +46,9 @@ impl Run {
                 (text, path.parent().unwrap_or_else(|| Path::new("")))
             }
             None => {
-                output::note("Reading from /dev/stdin; send Ctrl-d to stop.");
+                if std::io::stdin().is_terminal() {
+                    output::note("Reading from /dev/stdin; send Ctrl-d to stop.");
+                }
                 let mut text = String::new();
                 std::io::stdin().read_to_string(&mut text).context("reading the job from standard input")?;
                 (text, Path::new(""))

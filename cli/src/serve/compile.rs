@@ -1,0 +1,43 @@
+//! Compiling WASM modules in short-lived processes of this same program.
+
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use bacalhau_agent::executor::wasm::{ChildCompiler, CompileLimits, LocalCompiler};
+use bacalhau_control_plane::fleet::{Compile, Compiled};
+use bacalhau_protocol::engine_profile::{ArtifactEnvelope, ContentHash, EngineProfile};
+use bytes::Bytes;
+
+/// The first argument that makes this program a compiler.
+pub const COMMAND: &str = "compile-module";
+
+/// The compiler of a node in this process.
+pub(super) fn local() -> anyhow::Result<LocalCompiler> {
+    child().map(LocalCompiler::Child)
+}
+
+/// The compiler of an orchestrator, for nodes that have none of their own.
+pub(super) fn central() -> anyhow::Result<Compile> {
+    let compiler = child()?;
+    Ok(Arc::new(move |profile, module| {
+        let compiler = compiler.clone();
+        Box::pin(async move { compile(&compiler, &profile, &module).await })
+    }))
+}
+
+fn child() -> anyhow::Result<ChildCompiler> {
+    let program = std::env::current_exe().context("finding this program's own file")?;
+    Ok(ChildCompiler { program, arguments: vec![COMMAND.to_owned()], limits: CompileLimits::default() })
+}
+
+async fn compile(compiler: &ChildCompiler, profile: &str, module: &[u8]) -> Result<Compiled, String> {
+    let profile: EngineProfile = serde_json::from_str(profile)
+        .map_err(|error| format!("the engine profile is not understood: {error}"))?;
+    if let Some(reason) = profile.unsupported() {
+        return Err(format!("the engine profile cannot be compiled for: {reason}"));
+    }
+    let artifact = compiler.compile(&profile, module).await.map_err(|error| error.to_string())?;
+    let signed =
+        ArtifactEnvelope::signed_bytes(&profile.id(), ContentHash::of(module), ContentHash::of(&artifact));
+    Ok(Compiled { artifact: Bytes::from(artifact), signed })
+}

@@ -1,0 +1,84 @@
+//! The composition root: a control plane, an agent, or both, in this process.
+
+mod announce;
+mod compile;
+mod name;
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use anyhow::Context as _;
+use bacalhau_control_plane::config::{DEFAULT_BLOB_QUOTA_BYTES, DEFAULT_RETENTION};
+use bacalhau_control_plane::{Config, ControlPlane};
+
+use crate::config::serve::{OrchestratorConfig, ServeConfig};
+
+pub use announce::Announcement;
+pub use compile::COMMAND as COMPILE_COMMAND;
+
+/// What runs in this process. The parts are stopped by [`Node::shutdown`].
+pub struct Node {
+    orchestrator: Option<ControlPlane>,
+    advertise: String,
+}
+
+impl Node {
+    /// Starts what the configuration asks for. An agent beside an orchestrator joins it unless it is told otherwise.
+    pub async fn start(config: ServeConfig) -> anyhow::Result<Self> {
+        let ServeConfig { data_dir, orchestrator, compute } = config;
+        let mut advertise = String::new();
+        let orchestrator = match orchestrator {
+            Some(wanted) => {
+                advertise.clone_from(&wanted.advertise);
+                let directory = data_dir.join("orchestrator");
+                let config = control_plane_config(wanted, directory)?;
+                Some(Box::pin(ControlPlane::start(config)).await.context("starting the orchestrator")?)
+            }
+            None => None,
+        };
+        anyhow::ensure!(compute.is_none(), "this build runs compute nodes with `bacalhau-agent` only");
+        Ok(Self { orchestrator, advertise })
+    }
+
+    /// The control plane, if this node has that role.
+    pub fn orchestrator(&self) -> Option<&ControlPlane> {
+        self.orchestrator.as_ref()
+    }
+
+    /// What people need to know to use and join this node.
+    pub fn announcement(&self) -> Option<Announcement> {
+        let orchestrator = self.orchestrator.as_ref()?;
+        Some(Announcement::new(orchestrator, &self.advertise))
+    }
+
+    /// Stops what runs, nodes before the orchestrator they speak to.
+    pub async fn shutdown(self) {
+        if let Some(orchestrator) = self.orchestrator {
+            orchestrator.shutdown().await;
+        }
+    }
+}
+
+fn control_plane_config(wanted: OrchestratorConfig, directory: std::path::PathBuf) -> anyhow::Result<Config> {
+    Ok(Config {
+        node_id: name::kept(&directory, &wanted.name)?.to_string(),
+        directory,
+        api: Some(wanted.api),
+        fleet: wanted.fleet,
+        manual_approval: wanted.manual_approval,
+        join_secret: wanted.join_secret,
+        scheduler: wanted.scheduler,
+        defaults: wanted.defaults,
+        retention: DEFAULT_RETENTION,
+        blob_quota_bytes: DEFAULT_BLOB_QUOTA_BYTES,
+        compile: Some(compile::central()?),
+    })
+}
+
+/// An address to dial from this machine.
+pub(crate) fn reachable(listening: SocketAddr) -> SocketAddr {
+    if listening.ip().is_unspecified() {
+        SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), listening.port())
+    } else {
+        listening
+    }
+}

@@ -1,0 +1,71 @@
+//! The name of an orchestrator: made once, kept in its directory.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use anyhow::Context as _;
+use bacalhau_protocol::ids::NodeId;
+
+use crate::config::serve::NameChoice;
+use crate::entropy;
+use crate::output;
+
+/// The kept name, or a new one that is kept from now on.
+pub(super) fn kept(directory: &Path, choice: &NameChoice) -> anyhow::Result<NodeId> {
+    let file = directory.join("node.id");
+    match fs::read_to_string(&file) {
+        Ok(text) => {
+            let kept = NodeId::parse(text.trim()).with_context(|| format!("reading {}", file.display()))?;
+            if matches!(choice, NameChoice::Chosen(other) if *other != kept) {
+                output::warn(&format!("this node keeps the name {kept}, which it has from its first start"));
+            }
+            Ok(kept)
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let name = new(choice)?;
+            let written = fs::create_dir_all(directory).and_then(|()| fs::write(&file, format!("{name}\n")));
+            written.with_context(|| format!("writing {}", file.display()))?;
+            Ok(name)
+        }
+        Err(error) => Err(error).with_context(|| format!("reading {}", file.display())),
+    }
+}
+
+fn new(choice: &NameChoice) -> anyhow::Result<NodeId> {
+    match choice {
+        NameChoice::Chosen(name) => Ok(name.clone()),
+        NameChoice::PrefixedUuid => Ok(NodeId::from_random(entropy::id_bytes()?)),
+        NameChoice::Uuid => {
+            let id = NodeId::from_random(entropy::id_bytes()?);
+            Ok(NodeId::parse(id.as_str().trim_start_matches(NodeId::PREFIX))?)
+        }
+        NameChoice::Hostname => {
+            let host =
+                fs::read_to_string("/proc/sys/kernel/hostname").context("asking for the host's name")?;
+            Ok(NodeId::parse(&host.trim().replace('.', "-"))?)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_kept_from_the_first_start_on() {
+        let directory = tempfile::tempdir().unwrap();
+        let inner = directory.path().join("orchestrator");
+        let first = kept(&inner, &NameChoice::PrefixedUuid).unwrap();
+        assert!(first.as_str().starts_with("n-"));
+        let other = NameChoice::Chosen(NodeId::parse("other").unwrap());
+        assert_eq!(kept(&inner, &other).unwrap(), first);
+    }
+
+    #[test]
+    fn a_damaged_name_is_an_error_and_not_a_new_name() {
+        let directory = tempfile::tempdir().unwrap();
+        fs::write(directory.path().join("node.id"), "a b").unwrap();
+        assert!(kept(directory.path(), &NameChoice::Uuid).is_err());
+    }
+}
