@@ -42,14 +42,11 @@ impl Cluster {
 
     /// Starts an agent that lets jobs read this machine's logs.
     pub(super) fn start_agent(&mut self, name: &str) -> Result<()> {
-        let join_file = self.folder.join(CONTROL_PLANE).join(JOIN_FILE);
-        let join =
-            fs::read_to_string(&join_file).with_context(|| format!("cannot read {}", join_file.display()))?;
         let mut command = Command::new(program("bacalhau-agent"));
-        command.arg("--data-dir").arg(self.folder.join(name)).args(["-c", &format!("NodeName={name}")]);
-        command.args(["-c", &format!("Compute.Orchestrators=127.0.0.1:{}", self.link_port)]);
-        command.args(["-c", "Compute.AllowListedLocalPaths=/var/log:ro"]);
-        command.env("BACALHAU_COMPUTE_AUTH_TOKEN", join.trim());
+        command.args(["--name", name, "--data-dir"]).arg(self.folder.join(name));
+        command.args(["--orchestrator", &format!("127.0.0.1:{}", self.link_port)]);
+        command.arg("--join-file").arg(self.folder.join(CONTROL_PLANE).join(JOIN_FILE));
+        command.args(["--allow-path", "/var/log:ro"]);
         self.spawn(name, &mut command)
     }
 
@@ -156,7 +153,7 @@ fn pause() {
 
 const CONTROL_PLANE: &str = "control-plane";
 /// Below the control plane's data directory.
-const JOIN_FILE: &str = "join";
+const JOIN_FILE: &str = "orchestrator/secrets/join";
 const POLL_INTERVAL: Duration = Duration::from_millis(100);
 /// Half a minute in all.
 const ATTEMPTS: usize = 300;
