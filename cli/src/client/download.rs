@@ -195,3 +195,142 @@ async fn sha256(path: &Path) -> io::Result<String> {
 fn file_error(path: &Path, source: io::Error) -> DownloadError {
     DownloadError::File { path: path.to_owned(), source }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use tokio::net::{TcpListener, TcpStream};
+
+    use super::*;
+    use crate::config::client::ClientConfig;
+
+    const CONTENT: &[u8] = b"0123456789";
+    /// Of [`CONTENT`].
+    const SHA256: &str = "84d89877f0d4041efb6bf91a16f0248f2fd573e6af05c19f96bedb9f882f7882";
+
+    /// How a server answers one request.
+    #[derive(Clone, Copy)]
+    enum Answer {
+        /// From the requested offset to the end.
+        Whole,
+        /// Announces everything, then hangs up after so many bytes.
+        CutAfter(usize),
+        /// Ignores the range.
+        FromTheStart,
+        /// There is nothing at this offset.
+        OutOfRange,
+    }
+
+    /// A server that gives one answer after the other, and the requested offsets.
+    async fn serve(answers: Vec<Answer>) -> (Client, RemoteArchive, Arc<Mutex<Vec<usize>>>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let endpoint: Url = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
+        let offsets = Arc::new(Mutex::new(Vec::new()));
+        let seen = offsets.clone();
+        tokio::spawn(async move {
+            for answer in answers {
+                let (stream, _) = listener.accept().await.unwrap();
+                respond(stream, answer, &seen).await;
+            }
+        });
+        let url = endpoint.join("/e-1.tar.gz").unwrap();
+        let archive = RemoteArchive { url, sha256: Some(SHA256.into()), size: Some(CONTENT.len() as u64) };
+        (Client::new(ClientConfig { endpoint, authorization: None }), archive, offsets)
+    }
+
+    async fn respond(mut stream: TcpStream, answer: Answer, seen: &Mutex<Vec<usize>>) {
+        let mut request = Vec::new();
+        while !request.ends_with(b"\r\n\r\n") {
+            request.push(stream.read_u8().await.unwrap());
+        }
+        let request = String::from_utf8(request).unwrap().to_lowercase();
+        let range = request.split_once("range: bytes=").and_then(|(_, rest)| rest.split_once('-'));
+        let offset: usize = range.map_or(0, |(offset, _)| offset.parse().unwrap());
+        seen.lock().unwrap().push(offset);
+        let (status, body, sent) = match answer {
+            Answer::Whole => (if offset > 0 { 206 } else { 200 }, &CONTENT[offset..], CONTENT.len() - offset),
+            Answer::CutAfter(count) => (if offset > 0 { 206 } else { 200 }, &CONTENT[offset..], count),
+            Answer::FromTheStart => (200, CONTENT, CONTENT.len()),
+            Answer::OutOfRange => (416, &b""[..], 0),
+        };
+        let head =
+            format!("HTTP/1.1 {status} x\r\nconnection: close\r\ncontent-length: {}\r\n\r\n", body.len());
+        stream.write_all(head.as_bytes()).await.unwrap();
+        stream.write_all(&body[..sent]).await.unwrap();
+        stream.shutdown().await.unwrap();
+    }
+
+    fn place() -> (tempfile::TempDir, PathBuf) {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("e-1.tar.gz");
+        (directory, path)
+    }
+
+    #[tokio::test]
+    async fn a_cut_download_goes_on_where_it_was_cut() {
+        let (client, archive, offsets) =
+            serve(vec![Answer::CutAfter(4), Answer::CutAfter(3), Answer::Whole]).await;
+        let (_keep, path) = place();
+        client.download(&archive, &path).await.unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), CONTENT);
+        assert_eq!(*offsets.lock().unwrap(), [0, 4, 7]);
+    }
+
+    #[tokio::test]
+    async fn what_an_earlier_call_left_is_kept() {
+        let (client, archive, _) = serve(vec![Answer::Whole]).await;
+        let (_keep, path) = place();
+        std::fs::write(path.with_extension("gz.part"), &CONTENT[..6]).unwrap();
+        client.download(&archive, &path).await.unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), CONTENT);
+    }
+
+    #[tokio::test]
+    async fn a_server_without_ranges_and_a_foreign_part_begin_anew() {
+        for answers in [vec![Answer::FromTheStart], vec![Answer::OutOfRange, Answer::Whole]] {
+            let (client, archive, _) = serve(answers).await;
+            let (_keep, path) = place();
+            std::fs::write(path.with_extension("gz.part"), b"foreign").unwrap();
+            client.download(&archive, &path).await.unwrap();
+            assert_eq!(std::fs::read(&path).unwrap(), CONTENT);
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_not_what_was_published_is_thrown_away() {
+        let (client, mut archive, _) = serve(vec![Answer::Whole]).await;
+        archive.sha256 = Some("00".repeat(32));
+        let (_keep, path) = place();
+        let error = client.download(&archive, &path).await.unwrap_err();
+        assert!(matches!(error, DownloadError::Checksum { .. }), "{error}");
+        assert!(!path.exists() && !path.with_extension("gz.part").exists());
+    }
+
+    #[tokio::test]
+    async fn more_than_announced_is_refused() {
+        let (client, mut archive, _) = serve(vec![Answer::FromTheStart]).await;
+        archive.size = Some(5);
+        let (_keep, path) = place();
+        let error = client.download(&archive, &path).await.unwrap_err();
+        assert!(matches!(error, DownloadError::TooLarge { most: 5 }), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_complete_archive_is_not_fetched_again() {
+        let (client, archive, offsets) = serve(Vec::new()).await;
+        let (_keep, path) = place();
+        std::fs::write(&path, CONTENT).unwrap();
+        client.download(&archive, &path).await.unwrap();
+        assert!(offsets.lock().unwrap().is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_server_that_brings_nothing_is_given_up() {
+        let (client, archive, offsets) = serve(vec![Answer::CutAfter(0); 3]).await;
+        let (_keep, path) = place();
+        let error = client.download(&archive, &path).await.unwrap_err();
+        assert!(matches!(error, DownloadError::Call(Error::Network { .. })), "{error}");
+        assert_eq!(offsets.lock().unwrap().len(), 3);
+    }
+}
