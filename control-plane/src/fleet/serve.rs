@@ -18,6 +18,8 @@ use crate::blobs::{self, BlobId, Stored};
 const STALL: Duration = Duration::from_secs(60);
 /// Bytes moved at a time.
 const CHUNK: usize = 64 * 1024;
+/// Largest module taken from a node to be compiled, bytes; a node itself takes no larger one.
+const MAX_MODULE_BYTES: u64 = 128 * 1024 * 1024;
 /// Modules compiled at the same time: each takes a core and up to its memory limit.
 const MAX_COMPILING: usize = 1;
 
@@ -112,7 +114,16 @@ pub(super) async fn answer(
                     return reply(&mut send, &refused(ReplyCode::Forbidden, message)).await;
                 }
                 let expected = Stored { id: BlobId(hash), size };
-                store_results(&shared, &execution_id, expected, &mut send, &mut receive).await
+                store(&shared, execution_id.as_str(), expected, &mut send, &mut receive).await
+            }
+            HubRequest::StoreModule { size, .. } if size > MAX_MODULE_BYTES => {
+                let message =
+                    format!("a module may have at most {MAX_MODULE_BYTES} bytes, this one has {size}");
+                reply(&mut send, &refused(ReplyCode::Full, message)).await
+            }
+            HubRequest::StoreModule { hash, size } => {
+                let expected = Stored { id: BlobId(hash), size };
+                store(&shared, node.as_str(), expected, &mut send, &mut receive).await
             }
         }
     };
@@ -191,14 +202,15 @@ async fn is_its_own(shared: &Shared, node: &NodeId, job: &JobId, execution: &Exe
     matches!(stored, Ok(Some(execution)) if execution.node_id == *node)
 }
 
-async fn store_results(
+/// Takes in what a node sends; `owner` keeps the unfinished uploads of different senders apart.
+async fn store(
     shared: &Shared,
-    execution: &ExecutionId,
+    owner: &str,
     expected: Stored,
     send: &mut quinn::SendStream,
     receive: &mut quinn::RecvStream,
 ) -> Result<(), Broken> {
-    let mut upload = match shared.blobs.upload(execution.as_str(), expected).await {
+    let mut upload = match shared.blobs.upload(owner, expected).await {
         Ok(upload) => upload,
         Err(error) => return reply(send, &refused(code_of(&error), error.to_string())).await,
     };

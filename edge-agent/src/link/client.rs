@@ -197,10 +197,19 @@ impl Client {
             hash,
             size,
         };
+        self.store(&request, Content::File(archive)).await
+    }
+
+    /// Takes a module to the control plane, so that it can be compiled there.
+    pub async fn store_module(&self, hash: Sha256Hash, wasm: &[u8]) -> Result<(), Error> {
+        self.store(&HubRequest::StoreModule { hash, size: wasm.len() as u64 }, Content::Bytes(wasm)).await
+    }
+
+    async fn store(&self, request: &HubRequest, content: Content<'_>) -> Result<(), Error> {
         let mut fruitless = 0;
         loop {
             let connection = self.connected().await?;
-            match upload(&connection, &request, archive).await {
+            match upload(&connection, request, content).await {
                 Ok(()) => return Ok(()),
                 Err(Failure::Final(error)) => return Err(error),
                 Err(Failure::Broken(error)) => self.again(&connection, &mut fruitless, error).await?,
@@ -310,18 +319,35 @@ fn verify(expected: Sha256Hash, got: Sha256Hash) -> Result<Sha256Hash, Error> {
     Err(Error::Mismatch { expected: fingerprint_text(&expected), got: fingerprint_text(&got) })
 }
 
-async fn upload(connection: &Connection, request: &HubRequest, archive: &Path) -> Result<(), Failure> {
+async fn open_at(path: &Path, offset: u64) -> io::Result<File> {
+    let mut file = File::open(path).await?;
+    file.seek(SeekFrom::Start(offset)).await?;
+    Ok(file)
+}
+
+/// What is sent.
+#[derive(Clone, Copy)]
+enum Content<'a> {
+    File(&'a Path),
+    Bytes(&'a [u8]),
+}
+
+async fn upload(connection: &Connection, request: &HubRequest, content: Content<'_>) -> Result<(), Failure> {
     let (mut writing, mut reading) = connection.open().await.map_err(broken)?;
     write(&mut writing, request).await?;
     let there = answer(&mut reading).await?.size;
-    let opened = async {
-        let mut file = File::open(archive).await?;
-        file.seek(SeekFrom::Start(there)).await?;
-        Ok(file)
-    };
-    let file =
-        opened.await.map_err(|source| Failure::Final(Error::File { path: archive.to_owned(), source }))?;
-    send_file(&mut writing, file).await?;
+    match content {
+        Content::Bytes(bytes) => {
+            let there = usize::try_from(there).unwrap_or(usize::MAX).min(bytes.len());
+            writing.write_all(&bytes[there..]).await.map_err(broken)?;
+        }
+        Content::File(path) => {
+            let file = open_at(path, there).await;
+            let file =
+                file.map_err(|source| Failure::Final(Error::File { path: path.to_owned(), source }))?;
+            send_file(&mut writing, file).await?;
+        }
+    }
     writing.finish().map_err(broken)?;
     answer(&mut reading).await.map(drop)
 }

@@ -65,6 +65,14 @@ pub enum HubRequest {
         /// Its size, bytes.
         size: u64,
     },
+    /// The node sends a module that the control plane does not have, to ask for its artifact next. Answered as
+    /// `StoreResults` is.
+    StoreModule {
+        /// SHA-256 of the module.
+        hash: Sha256Hash,
+        /// Its size, bytes.
+        size: u64,
+    },
 }
 
 /// Whether a request is served.

@@ -87,10 +87,12 @@ pub struct CentralCompiler {
 
 /// Fetches compiled modules; the agent's link implements it.
 pub trait ArtifactSource: Send + Sync {
-    /// The artifact of `module` for `profile`, compiled on demand. What comes back is verified by the caller.
+    /// The artifact of `module` for `profile`, compiled on demand; `wasm` is the module, for a control plane that does
+    /// not have it. What comes back is verified by the caller.
     fn fetch<'a>(
         &'a self,
         module: ContentHash,
+        wasm: &'a [u8],
         profile: &'a EngineProfile,
     ) -> BoxFuture<'a, Result<SignedArtifact, Box<dyn std::error::Error + Send + Sync>>>;
 }

@@ -67,7 +67,7 @@ impl ModuleCache {
         wasm: &[u8],
     ) -> Result<(Module, u64), Error> {
         let artifact = match &self.compiler {
-            LocalCompiler::None => return self.fetch(engine, name, key).await,
+            LocalCompiler::None => return self.fetch(engine, name, key, wasm).await,
             #[cfg(feature = "compiler")]
             LocalCompiler::InProcess => super::compile(&self.profile, wasm)
                 .map_err(|error| Error::Invalid { name: name.to_owned(), reason: error.to_string() })?,
@@ -79,7 +79,13 @@ impl ModuleCache {
         self.store.adopt(engine, key, &self.store.own_envelope(key, &artifact), &artifact)
     }
 
-    async fn fetch(&self, engine: &Engine, name: &str, key: ContentHash) -> Result<(Module, u64), Error> {
+    async fn fetch(
+        &self,
+        engine: &Engine,
+        name: &str,
+        key: ContentHash,
+        wasm: &[u8],
+    ) -> Result<(Module, u64), Error> {
         let unavailable = |why| Error::NoCompiler { name: name.to_owned(), profile: self.profile.id(), why };
         let central = self
             .central
@@ -87,7 +93,7 @@ impl ModuleCache {
             .ok_or_else(|| unavailable("no control plane compiles for it".to_owned()))?;
         let artifact = central
             .source
-            .fetch(key, &self.profile)
+            .fetch(key, wasm, &self.profile)
             .await
             .map_err(|error| unavailable(format!("the control plane gave none: {error}")))?;
         self.store.adopt(engine, key, &artifact.envelope, &artifact.bytes)

@@ -19,6 +19,7 @@ impl ArtifactSource for Giver {
     fn fetch<'a>(
         &'a self,
         _module: ContentHash,
+        _: &'a [u8],
         _profile: &'a EngineProfile,
     ) -> BoxFuture<'a, Result<SignedArtifact, Box<dyn std::error::Error + Send + Sync>>> {
         Box::pin(std::future::ready(Ok(self.0.clone())))

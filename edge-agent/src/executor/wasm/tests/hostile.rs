@@ -123,6 +123,7 @@ impl ArtifactSource for Canary {
     fn fetch<'a>(
         &'a self,
         _module: ContentHash,
+        _: &'a [u8],
         _profile: &'a EngineProfile,
     ) -> BoxFuture<'a, Result<SignedArtifact, Box<dyn std::error::Error + Send + Sync>>> {
         unreachable!("the node compiles for itself")
