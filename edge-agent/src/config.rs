@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use bacalhau_protocol::ids::NodeId;
 
 use crate::capacity::{Allocation, Share};
+use crate::executor::wasm::LocalCompiler;
 use crate::labels;
 use reader::Reader;
 
@@ -49,6 +50,9 @@ pub struct Config {
     pub admission: Admission,
     /// What the log holds.
     pub logging: Logging,
+    /// Compiler of WASM modules on this node; without one the control plane compiles. Set by the program, not by
+    /// settings.
+    pub compiler: LocalCompiler,
 }
 
 /// How a node gets its name on first start.
@@ -126,6 +130,7 @@ impl Config {
             disabled_publishers: Vec::new(),
             admission: Admission::default(),
             logging: Logging::default(),
+            compiler: LocalCompiler::None,
         }
     }
 

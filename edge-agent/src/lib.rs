@@ -1,11 +1,13 @@
 //! The edge agent: dials out to the control plane, runs jobs next to the data, brings the answers home.
 
 pub mod admission;
+mod agent;
 pub mod capacity;
 mod chain;
 pub mod clock;
 pub mod config;
 pub mod data_dir;
+mod describe;
 pub mod device_files;
 mod durable;
 mod entropy;
@@ -24,3 +26,10 @@ pub mod queue;
 pub mod retention;
 pub mod runner;
 pub mod storage;
+mod workshop;
+
+pub use agent::{Agent, Replacements, StartError};
+pub use describe::build_info;
+
+/// First argument of the process that compiles one module and ends; see [`executor::wasm::ChildCompiler`].
+pub const COMPILE_ARGUMENT: &str = "compile-module";

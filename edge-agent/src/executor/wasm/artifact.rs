@@ -11,6 +11,8 @@ use ring::digest::{Context, SHA256};
 use ring::signature::{ED25519, UnparsedPublicKey};
 use wasmtime::{Engine, Module};
 
+use super::ArtifactKey;
+
 /// Why an artifact is not loaded.
 #[derive(Debug, thiserror::Error)]
 pub enum Refusal {
@@ -51,7 +53,7 @@ pub(super) struct Trust {
     /// Whether this node compiles: only then may an artifact lack a signature.
     pub(super) own: bool,
     /// The control plane's key.
-    pub(super) public_key: Option<[u8; 32]>,
+    pub(super) public_key: Option<ArtifactKey>,
 }
 
 /// The directory of compiled modules for one profile.
@@ -76,7 +78,7 @@ impl Trust {
         if envelope.signature.is_empty() && self.own {
             return Ok(());
         }
-        let key = self.public_key.ok_or(Refusal::Signature)?;
+        let key = self.public_key.as_ref().and_then(|key| key()).ok_or(Refusal::Signature)?;
         let signed = ArtifactEnvelope::signed_bytes(&envelope.profile, envelope.module, envelope.artifact);
         UnparsedPublicKey::new(&ED25519, key)
             .verify(&signed, &envelope.signature)

@@ -66,6 +66,7 @@ pub struct Settings {
 }
 
 /// The compiler on the node itself.
+#[derive(Debug, Clone)]
 pub enum LocalCompiler {
     /// There is none.
     None,
@@ -79,11 +80,14 @@ pub enum LocalCompiler {
 /// The control plane's compiler, as the agent sees it.
 #[derive(Clone)]
 pub struct CentralCompiler {
-    /// Ed25519 public key that signs artifacts; pinned when the node joined.
-    pub public_key: [u8; 32],
+    /// Ed25519 public key that signs artifacts, once a control plane has told it.
+    pub public_key: ArtifactKey,
     /// How an artifact is fetched.
     pub source: Arc<dyn ArtifactSource>,
 }
+
+/// Tells the key that signs artifacts, as far as it is known now.
+pub type ArtifactKey = Arc<dyn Fn() -> Option<[u8; 32]> + Send + Sync>;
 
 /// Fetches compiled modules; the agent's link implements it.
 pub trait ArtifactSource: Send + Sync {

@@ -1,6 +1,6 @@
 //! From the bytes of a module to something that runs: mapped already, on disk, compiled here, or fetched.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bacalhau_protocol::engine_profile::{ContentHash, EngineProfile};
 use wasmtime::{Engine, Module};
@@ -28,7 +28,7 @@ impl ModuleCache {
             profile_id: settings.profile.id(),
             trust: Trust {
                 own: !matches!(settings.compiler, LocalCompiler::None),
-                public_key: settings.central.as_ref().map(|central| central.public_key),
+                public_key: settings.central.as_ref().map(|central| Arc::clone(&central.public_key)),
             },
         };
         Self {

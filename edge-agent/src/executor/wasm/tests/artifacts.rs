@@ -7,7 +7,7 @@ use bacalhau_protocol::engine_profile::{ArtifactEnvelope, ContentHash, EngineTar
 use futures_util::future::BoxFuture;
 use ring::signature::{Ed25519KeyPair, KeyPair};
 
-use super::super::{ArtifactSource, ChildCompiler, CompileLimits, SignedArtifact, compile};
+use super::super::{ArtifactKey, ArtifactSource, ChildCompiler, CompileLimits, SignedArtifact, compile};
 use super::*;
 use crate::executor::Availability;
 use fixtures::{assemble, hello};
@@ -38,7 +38,8 @@ fn signed(profile_id: String, module: &[u8], bytes: Vec<u8>) -> SignedArtifact {
 }
 
 fn node_given(artifact: SignedArtifact) -> Node {
-    let public_key = key().public_key().as_ref().try_into().unwrap();
+    let public_key: [u8; 32] = key().public_key().as_ref().try_into().unwrap();
+    let public_key: ArtifactKey = Arc::new(move || Some(public_key));
     let central = CentralCompiler { public_key, source: Arc::new(Giver(artifact)) };
     Node::with_compiler(LocalCompiler::None, Some(central))
 }

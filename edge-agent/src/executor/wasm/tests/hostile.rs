@@ -161,7 +161,8 @@ async fn a_guest_stuck_in_the_system_is_given_up_after_a_while() {
 #[tokio::test]
 async fn giving_up_a_start_leaves_nothing_running() {
     let (report, gone) = oneshot::channel();
-    let central = CentralCompiler { public_key: [0; 32], source: Arc::new(Canary(Some(report))) };
+    let central =
+        CentralCompiler { public_key: Arc::new(|| Some([0; 32])), source: Arc::new(Canary(Some(report))) };
     let node = Node::with_compiler(LocalCompiler::InProcess, Some(central));
     let task = node.task(&after_a_dot("(loop $again (br $again))"));
     let mut start = Box::pin(node.start(&task));

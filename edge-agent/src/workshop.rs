@@ -1,0 +1,118 @@
+//! Everything this node can do, built from its configuration: the only place that lists engines, input sources and
+//! publishers.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::admission::Admission;
+use crate::agent::StartError;
+use crate::config::Config;
+use crate::describe::Abilities;
+use crate::environment::HostVariables;
+use crate::executor::wasm::{
+    self, ArtifactKey, CentralCompiler, DEFAULT_ARTIFACT_CACHE_BYTES, DEFAULT_MODULE_CACHE_BYTES,
+    WasmExecutor, host_profile,
+};
+use crate::executor::{Executor, Executors};
+use crate::link::Client;
+use crate::publisher::{LocalPublisher, Publisher, Publishers};
+use crate::retention::Limits;
+use crate::runner::{Directories, Runner};
+use crate::storage::inline::DEFAULT_BLOB_CACHE_BYTES;
+use crate::storage::{InlineStorage, LocalStorage, Storage, Storages};
+
+/// What decides about tasks and what performs them.
+pub(crate) struct Workshop {
+    pub(crate) admission: Admission,
+    pub(crate) runner: Arc<Runner>,
+    pub(crate) archives: Option<Arc<LocalPublisher>>,
+    pub(crate) abilities: Abilities,
+}
+
+impl Workshop {
+    /// Builds everything below `data_dir`; `executors` replace the configured ones.
+    pub(crate) fn set_up(
+        config: &Config,
+        data_dir: &Path,
+        client: &Client,
+        artifact_key: ArtifactKey,
+        executors: Option<Executors>,
+    ) -> Result<Self, StartError> {
+        let executors = executors.unwrap_or_else(|| engines(config, data_dir, client, artifact_key));
+        let archives = publisher(config, data_dir, client)?;
+        let publishers =
+            Publishers::new(archives.iter().map(|local| Arc::clone(local) as Arc<dyn Publisher>).collect());
+        let storages = sources(config, data_dir, client);
+        let host_variables = HostVariables::new(&config.env_allow_list);
+        let path = data_dir.join("executions");
+        let directories = Directories::open(path.clone(), Limits::default())
+            .map_err(|source| StartError::Directory { path, source })?;
+        let abilities = Abilities {
+            publishers: publishers.kinds(),
+            sources: storages.kinds(),
+            engine_profile: match executors.get(wasm::KIND) {
+                Some(_) => host_profile().map(|profile| profile.id()).unwrap_or_default(),
+                None => String::new(),
+            },
+            executors: executors.clone(),
+        };
+        let admission = Admission {
+            policy: config.admission.clone(),
+            executors: executors.clone(),
+            storages: storages.clone(),
+            publishers: publishers.clone(),
+            host_variables: host_variables.clone(),
+        };
+        let runner = Arc::new(Runner::new(executors, storages, publishers, host_variables, directories));
+        Ok(Self { admission, runner, archives, abilities })
+    }
+}
+
+fn engines(config: &Config, data_dir: &Path, client: &Client, public_key: ArtifactKey) -> Executors {
+    let mut all: Vec<Arc<dyn Executor>> = Vec::new();
+    if let Some(profile) = host_profile()
+        && is_enabled(&config.disabled_engines, &[wasm::KIND])
+    {
+        all.push(Arc::new(WasmExecutor::new(wasm::Settings {
+            profile,
+            artifact_dir: data_dir.join("cache/artifacts"),
+            artifact_cache_bytes: DEFAULT_ARTIFACT_CACHE_BYTES,
+            module_cache_bytes: DEFAULT_MODULE_CACHE_BYTES,
+            compiler: config.compiler.clone(),
+            central: Some(CentralCompiler { public_key, source: Arc::new(client.clone()) }),
+        })));
+    }
+    Executors::new(all)
+}
+
+/// Without an allow-list no job may see the host's files, so that kind is not offered at all.
+fn sources(config: &Config, data_dir: &Path, client: &Client) -> Storages {
+    let blobs = data_dir.join("cache/blobs");
+    let mut all: Vec<Arc<dyn Storage>> =
+        vec![Arc::new(InlineStorage::new(Arc::new(client.clone()), blobs, DEFAULT_BLOB_CACHE_BYTES))];
+    if !config.allowed_paths.is_empty() {
+        all.push(Arc::new(LocalStorage::new(&config.allowed_paths)));
+    }
+    all.retain(|storage| is_enabled(&config.disabled_sources, storage.kinds()));
+    Storages::new(all)
+}
+
+fn publisher(
+    config: &Config,
+    data_dir: &Path,
+    client: &Client,
+) -> Result<Option<Arc<LocalPublisher>>, StartError> {
+    if !is_enabled(&config.disabled_publishers, &["local"]) {
+        return Ok(None);
+    }
+    let path = data_dir.join("results");
+    match LocalPublisher::open(path.clone(), Limits::default(), Arc::new(client.clone())) {
+        Ok(publisher) => Ok(Some(Arc::new(publisher))),
+        Err(source) => Err(StartError::Directory { path, source }),
+    }
+}
+
+/// Whether none of a thing's names is switched off.
+fn is_enabled(disabled: &[String], names: &[&str]) -> bool {
+    !names.iter().any(|name| disabled.iter().any(|off| off.eq_ignore_ascii_case(name)))
+}
