@@ -37,6 +37,8 @@ use crate::identity::Identity;
 
 pub use authority::{AUTHORITY_FILE, Authorities, Error as AuthorityError};
 pub use client::{Artifact, Client, Error as RequestError};
+#[cfg(test)]
+pub(crate) use outgoing::{Command, Commands};
 pub use outgoing::{End, Outgoing};
 pub use serve::{Archive, DeviceFiles, Unserved};
 

@@ -34,20 +34,20 @@ pub enum End {
 }
 
 #[derive(Debug)]
-pub(super) enum Command {
+pub(crate) enum Command {
     Send(Bytes),
     Welcomed,
     End(End),
 }
 
 /// The session's side of an [`Outgoing`].
-pub(super) struct Commands {
-    pub(super) queue: mpsc::Receiver<Command>,
-    pub(super) overflow: Arc<Notify>,
+pub(crate) struct Commands {
+    pub(crate) queue: mpsc::Receiver<Command>,
+    pub(crate) overflow: Arc<Notify>,
 }
 
 impl Outgoing {
-    pub(super) fn new() -> (Self, Commands) {
+    pub(crate) fn new() -> (Self, Commands) {
         let (commands, queue) = mpsc::channel(WAITING);
         let overflow = Arc::new(Notify::new());
         (Self { commands, overflow: Arc::clone(&overflow) }, Commands { queue, overflow })

@@ -69,7 +69,7 @@ pub(super) struct Actor {
     survives_at: Option<Duration>,
     link_events: mpsc::Receiver<LinkEvent>,
     waiting_reports: mpsc::Receiver<Report>,
-    /// What an earlier process left, until the loop begins.
+    /// What an earlier process left, until it is taken up.
     recovered: Vec<Record>,
 }
 
@@ -106,8 +106,6 @@ impl Actor {
     }
 
     pub(super) async fn run(mut self, mut commands: mpsc::Receiver<Command>) {
-        self.reserve_sequences();
-        self.restore();
         let mut link_is_open = true;
         let done = loop {
             self.flush();
@@ -183,7 +181,9 @@ impl Actor {
         self.journal.write_some_time(vec![Change::Facts(self.facts.clone())]);
     }
 
-    fn restore(&mut self) {
+    /// Takes up what an earlier process left. Comes before [`run`](Self::run).
+    pub(super) fn restore(&mut self) {
+        self.reserve_sequences();
         for record in std::mem::take(&mut self.recovered) {
             let (execution, effects) = Execution::restore(record, self.now());
             self.hold(execution, effects);

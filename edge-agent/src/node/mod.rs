@@ -8,6 +8,8 @@ mod actor;
 mod conversation;
 mod effects;
 mod held;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 
@@ -72,12 +74,14 @@ pub struct Node {
 }
 
 impl Node {
-    /// Goes on where the journal ends.
+    /// Goes on where the journal ends; what it held is taken up before this returns. Needs a tokio runtime.
     pub fn start(parts: Parts) -> Self {
         let (commands, waiting) = mpsc::channel(WAITING_COMMANDS);
         let status = Status { artifact_key: parts.recovered.facts.artifact_key, ..Status::default() };
         let (status, seen) = watch::channel(status);
-        tokio::spawn(Actor::new(parts, status).run(waiting));
+        let mut actor = Actor::new(parts, status);
+        actor.restore();
+        tokio::spawn(actor.run(waiting));
         Self { commands, status: seen }
     }
 
