@@ -4,11 +4,12 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::blobs::{self, Blobs, Limits};
+use crate::blobs::{self, BlobId, Blobs, Limits};
 use crate::config::{Config, MAX_BLOB_BYTES};
 use crate::fleet::authority::{Authority, AuthorityError};
 use crate::fleet::{self, Artifacts, Fleet};
@@ -88,6 +89,7 @@ impl ControlPlane {
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
         tasks.spawn(stop.clone().run_until_cancelled_owned(orchestrator.clone().evaluate_forever()));
         tasks.spawn(stop.clone().run_until_cancelled_owned(orchestrator.clone().forget_forever()));
+        tasks.spawn(stop.clone().run_until_cancelled_owned(sweep_forever(orchestrator.clone(), blobs)));
         let fleet_address = fleet.address().map_err(StartError::Address)?;
         Ok(Self { orchestrator, fleet, fleet_address, api, join_string, join_file, stop, tasks })
     }
@@ -126,6 +128,29 @@ impl ControlPlane {
         self.stop.cancel();
         self.tasks.close();
         self.tasks.wait().await;
+    }
+}
+
+/// How often blobs nobody refers to are looked for. It reads every stored job once.
+const SWEEP_PERIOD: Duration = Duration::from_secs(6 * 3600);
+/// A blob younger than this is kept: the record that will refer to it may still be on its way.
+const SWEEP_GRACE: Duration = Duration::from_secs(24 * 3600);
+
+/// Removes what no job and no result refers to any more, until the process ends.
+async fn sweep_forever(orchestrator: Orchestrator, blobs: Blobs) {
+    loop {
+        tokio::time::sleep(SWEEP_PERIOD).await;
+        let referenced = match orchestrator.reader().referenced_blobs().await {
+            Ok(referenced) => referenced.into_iter().map(BlobId).collect(),
+            Err(error) => {
+                tracing::warn!(%error, "blobs in use could not be listed, nothing is removed");
+                continue;
+            }
+        };
+        match blobs.sweep(referenced, clock::ago(SWEEP_GRACE)).await {
+            Ok(swept) => tracing::info!(files = swept.files, bytes = swept.bytes, "unused blobs removed"),
+            Err(error) => tracing::warn!(%error, "unused blobs could not be removed"),
+        }
     }
 }
 

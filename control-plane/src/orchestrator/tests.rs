@@ -292,6 +292,30 @@ async fn ended_jobs_are_forgotten_after_their_retention_with_everything_of_their
     assert_eq!(after.len(), before, "{:?}", after.iter().map(|entry| &entry.key).collect::<Vec<_>>());
 }
 
+#[tokio::test]
+async fn blobs_of_stored_jobs_and_results_are_in_use() {
+    let orchestrator = with_nodes(&["n1"]).await;
+    let mut spec = spec(JobType::Batch, 1);
+    let url = format!("blob:sha256:{};text/plain;5", "0a".repeat(32));
+    spec.task.inputs.push(bacalhau_protocol::model::InputSource {
+        source: SpecConfig { kind: "inline".to_owned(), params: format!(r#"{{"URL": "{url}"}}"#) },
+        alias: String::new(),
+        target: "/data".to_owned(),
+    });
+    orchestrator.submit(submission(None, spec)).await.unwrap();
+    let job = orchestrator.submit(submission(None, self::spec(JobType::Batch, 1))).await.unwrap().job_id;
+    let execution = executions(&orchestrator, &job).await.remove(0);
+    let archive = bacalhau_protocol::spec::publisher::UrlDownload::of_execution(&execution.id, [7; 32], 9);
+    let published = Some(archive.to_config());
+    let ended = Observation { published, ..observation(&execution.id, ObservedState::Completed) };
+    let Observed::Commit(commit) = orchestrator.observe(&execution.node_id, 1, ended).unwrap() else {
+        panic!()
+    };
+    commit.durable().await.unwrap();
+    let referenced = orchestrator.reader().referenced_blobs().await.unwrap();
+    assert_eq!(referenced.into_iter().collect::<Vec<_>>(), [[7; 32], [10; 32]]);
+}
+
 /// The memory store on a disk that can be full.
 struct FullDisk {
     store: MemoryStore,

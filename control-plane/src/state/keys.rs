@@ -27,6 +27,11 @@ pub fn versions(id: &JobId) -> Bytes {
     format!("{PREFIX}version/{id}/").into()
 }
 
+/// All versions of all jobs.
+pub fn all_versions() -> Bytes {
+    format!("{PREFIX}version/").into()
+}
+
 /// Who holds a name.
 pub fn name(namespace: &str, name: &str) -> Bytes {
     format!("{PREFIX}name/{}/{}", digest(namespace), digest(name)).into()

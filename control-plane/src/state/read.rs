@@ -1,11 +1,15 @@
 //! Reading what is durable, for callers. Every read costs what it returns, not what is stored.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use bacalhau_protocol::ids::{ExecutionId, JobId};
 use bacalhau_protocol::model::{Execution, Job, JobSpec};
+use bacalhau_protocol::spec::inline;
+use bacalhau_protocol::spec::publisher::UrlDownload;
 use bacalhau_protocol::time::Timestamp;
 use bacalhau_protocol::wire::record::{self, Kind, RecordError};
+use bacalhau_protocol::wire::stream::Sha256Hash;
 use bytes::Bytes;
 
 use super::history::HistoryEntry;
@@ -192,6 +196,26 @@ impl Reader {
         let end = keys::ended(before, &nothing);
         let range = self.store.range(keys::all_ended(), end, limit, false).await?;
         Ok(range.entries.iter().filter_map(|entry| keys::listed_job(&entry.key)).collect())
+    }
+
+    /// Blobs that stored jobs and results refer to. Reads all of them, so it is for housekeeping, not for callers.
+    pub async fn referenced_blobs(&self) -> Result<BTreeSet<Sha256Hash>, ReadError> {
+        let mut referenced = BTreeSet::new();
+        self.scan(&keys::all_versions(), |entry| {
+            let spec: JobSpec = record::decode(Kind::JobSpec, &entry.value)?;
+            let blobs = spec.task.inputs.iter().filter_map(|input| inline::blob_of(&input.source));
+            referenced.extend(blobs.map(|blob| blob.hash));
+            Ok(true)
+        })
+        .await?;
+        self.scan(&Bytes::from_static(keys::all_executions()), |entry| {
+            let execution: Execution = record::decode(Kind::Execution, &entry.value)?;
+            let published = execution.published.and_then(|config| UrlDownload::parse(&config).ok());
+            referenced.extend(published.and_then(|archive| archive.sha256));
+            Ok(true)
+        })
+        .await?;
+        Ok(referenced)
     }
 
     /// Key of the history record that holds `sequence`: the last one that begins at it or before.
