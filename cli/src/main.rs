@@ -2,12 +2,13 @@
 
 use std::process::ExitCode;
 
+use bacalhau_agent::COMPILE_ARGUMENT;
 use bacalhau_agent::executor::wasm::compile_child;
-use bacalhau_cli::{app, serve};
+use bacalhau_cli::app;
 
 fn main() -> ExitCode {
     // The compiler limits its own process before it looks at a module, so there must be no other threads yet.
-    if std::env::args_os().nth(1).is_some_and(|argument| argument == serve::COMPILE_COMMAND) {
+    if std::env::args_os().nth(1).is_some_and(|argument| argument == COMPILE_ARGUMENT) {
         return compile_child();
     }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {

@@ -53,6 +53,7 @@ pub fn is_section(path: &str) -> bool {
 pub fn find_by_variable(variable: &str) -> Option<&'static Key> {
     match variable {
         "BACALHAU_DIR" | "BACALHAU_PATH" => return find("DataDir"),
+        "BACALHAU_JOIN" => return find("Compute.Auth.Token"),
         "LOG_LEVEL" => return find("Logging.Level"),
         _ => {}
     }

@@ -31,7 +31,7 @@ impl Announcement {
     pub fn with_secret(&self) -> String {
         format!(
             "To connect another node to this one, run the following command in its shell:\n\
-             BACALHAU_COMPUTE_AUTH_TOKEN={} bacalhau-agent -c Compute.Orchestrators={}\n\n{}",
+             BACALHAU_JOIN={} bacalhau-agent --orchestrator {}\n\n{}",
             self.join_string,
             self.fleet,
             self.client()
@@ -41,9 +41,9 @@ impl Announcement {
     /// How to join, naming the file that holds the secret.
     pub fn without_secret(&self) -> String {
         format!(
-            "To connect another node to this one, run the following command in its shell; \
-             the token is in the file {} of this machine, which only its owner can read:\n\
-             BACALHAU_COMPUTE_AUTH_TOKEN=TOKEN bacalhau-agent -c Compute.Orchestrators={}\n\n{}",
+            "To connect another node to this one, copy the file {}, which only its owner can read, to it and run the \
+             following command in its shell:\n\
+             bacalhau-agent --orchestrator {} --join-file join\n\n{}",
             self.join_file.display(),
             self.fleet,
             self.client()
@@ -104,8 +104,7 @@ mod tests {
     #[test]
     fn the_secret_is_told_only_where_it_was_asked_for() {
         let text = announcement().with_secret();
-        let command =
-            "BACALHAU_COMPUTE_AUTH_TOKEN=ab12.secret bacalhau-agent -c Compute.Orchestrators=10.0.0.4:4222\n";
+        let command = "BACALHAU_JOIN=ab12.secret bacalhau-agent --orchestrator 10.0.0.4:4222\n";
         assert!(text.contains(command), "{text}");
         assert!(text.ends_with("export BACALHAU_API_HOST=127.0.0.1\nexport BACALHAU_API_PORT=1234\n"));
         let text = announcement().without_secret();

@@ -3,13 +3,11 @@
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use bacalhau_agent::COMPILE_ARGUMENT;
 use bacalhau_agent::executor::wasm::{ChildCompiler, CompileLimits, LocalCompiler};
 use bacalhau_control_plane::fleet::{Compile, Compiled};
 use bacalhau_protocol::engine_profile::{ArtifactEnvelope, ContentHash, EngineProfile};
 use bytes::Bytes;
-
-/// The first argument that makes this program a compiler.
-pub const COMMAND: &str = "compile-module";
 
 /// The compiler of a node in this process.
 pub(super) fn local() -> anyhow::Result<LocalCompiler> {
@@ -27,7 +25,11 @@ pub(super) fn central() -> anyhow::Result<Compile> {
 
 fn child() -> anyhow::Result<ChildCompiler> {
     let program = std::env::current_exe().context("finding this program's own file")?;
-    Ok(ChildCompiler { program, arguments: vec![COMMAND.to_owned()], limits: CompileLimits::default() })
+    Ok(ChildCompiler {
+        program,
+        arguments: vec![COMPILE_ARGUMENT.to_owned()],
+        limits: CompileLimits::default(),
+    })
 }
 
 async fn compile(compiler: &ChildCompiler, profile: &str, module: &[u8]) -> Result<Compiled, String> {

@@ -7,24 +7,26 @@ mod name;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use anyhow::Context as _;
+use bacalhau_agent::Agent;
+use bacalhau_agent::config::{JoinToken, Orchestrator as Address};
 use bacalhau_control_plane::config::{DEFAULT_BLOB_QUOTA_BYTES, DEFAULT_RETENTION};
 use bacalhau_control_plane::{Config, ControlPlane};
 
 use crate::config::serve::{OrchestratorConfig, ServeConfig};
 
 pub use announce::Announcement;
-pub use compile::COMMAND as COMPILE_COMMAND;
 
 /// What runs in this process. The parts are stopped by [`Node::shutdown`].
 pub struct Node {
     orchestrator: Option<ControlPlane>,
+    agent: Option<Agent>,
     advertise: String,
 }
 
 impl Node {
     /// Starts what the configuration asks for. An agent beside an orchestrator joins it unless it is told otherwise.
     pub async fn start(config: ServeConfig) -> anyhow::Result<Self> {
-        let ServeConfig { data_dir, orchestrator, compute } = config;
+        let ServeConfig { data_dir, orchestrator, mut compute } = config;
         let mut advertise = String::new();
         let orchestrator = match orchestrator {
             Some(wanted) => {
@@ -35,8 +37,17 @@ impl Node {
             }
             None => None,
         };
-        anyhow::ensure!(compute.is_none(), "this build runs compute nodes with `bacalhau-agent` only");
-        Ok(Self { orchestrator, advertise })
+        if let (Some(orchestrator), Some(agent)) = (&orchestrator, &mut compute) {
+            join_beside(agent, orchestrator)?;
+        }
+        let agent = match compute {
+            Some(mut config) => {
+                config.compiler = compile::local()?;
+                Some(Box::pin(Agent::start(config)).await.context("starting the compute node")?)
+            }
+            None => None,
+        };
+        Ok(Self { orchestrator, agent, advertise })
     }
 
     /// The control plane, if this node has that role.
@@ -52,6 +63,9 @@ impl Node {
 
     /// Stops what runs, nodes before the orchestrator they speak to.
     pub async fn shutdown(self) {
+        if let Some(agent) = self.agent {
+            agent.shutdown().await;
+        }
         if let Some(orchestrator) = self.orchestrator {
             orchestrator.shutdown().await;
         }
@@ -72,6 +86,19 @@ fn control_plane_config(wanted: OrchestratorConfig, directory: std::path::PathBu
         blob_quota_bytes: DEFAULT_BLOB_QUOTA_BYTES,
         compile: Some(compile::central()?),
     })
+}
+
+/// Fills in address and secret of the orchestrator in the same process where the configuration names no other.
+fn join_beside(
+    agent: &mut bacalhau_agent::config::Config,
+    orchestrator: &ControlPlane,
+) -> anyhow::Result<()> {
+    if agent.join.is_none() {
+        let address = reachable(orchestrator.fleet_address()).to_string();
+        agent.orchestrators = vec![Address::parse(&address).map_err(anyhow::Error::msg)?];
+        agent.join = Some(JoinToken::parse(orchestrator.join_string()).map_err(anyhow::Error::msg)?);
+    }
+    Ok(())
 }
 
 /// An address to dial from this machine.
