@@ -3,7 +3,7 @@
 use axum::body::to_bytes;
 use axum::extract::{FromRequest, Request};
 use axum::http::HeaderMap;
-use axum::http::header::CONTENT_TYPE;
+use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use serde_json::{Map, Value};
 
 use super::error::ApiError;
@@ -20,6 +20,10 @@ impl<S: Send + Sync> FromRequest<S> for JsonBody {
 
     async fn from_request(request: Request, _: &S) -> Result<Self, ApiError> {
         let (head, body) = request.into_parts();
+        // Refused by what it announces, before any of it is read.
+        if announced(&head.headers).is_some_and(|length| length > MAX_BODY_BYTES) {
+            return Err(ApiError::too_large(MAX_BODY_BYTES));
+        }
         let bytes = to_bytes(body, MAX_BODY_BYTES).await.map_err(|_| ApiError::too_large(MAX_BODY_BYTES))?;
         if bytes.is_empty() {
             return Ok(Self::default());
@@ -70,6 +74,10 @@ impl JsonBody {
                 .ok_or_else(|| ApiError::bad_request(format!("{key}: expected a whole number, 0 or more"))),
         }
     }
+}
+
+fn announced(headers: &HeaderMap) -> Option<usize> {
+    headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
 fn is_json(headers: &HeaderMap) -> bool {

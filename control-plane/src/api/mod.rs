@@ -15,6 +15,8 @@ mod page;
 mod query;
 mod routes;
 mod server;
+#[cfg(test)]
+mod tests;
 
 use bacalhau_protocol::api::decode::Defaults;
 

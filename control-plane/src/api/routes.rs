@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::response::Redirect;
-use axum::routing::{any, get, put};
+use axum::http::StatusCode;
+use axum::http::header::LOCATION;
+use axum::routing::{MethodRouter, any, get, put};
 use tokio::sync::Semaphore;
 
 use super::error::ApiError;
@@ -32,14 +33,19 @@ pub(super) fn routes(parts: Parts) -> Router {
         .route("/api/v1/agent/debug", get(agent::debug))
         .route("/api/v1/agent/authconfig", get(agent::auth_config))
         .route("/api/v1/requester/{*path}", any(|| std::future::ready(ApiError::gone())))
-        .route("/", get(|| std::future::ready(Redirect::permanent("/api/v1/agent/version"))))
-        .route("/version", get(|| std::future::ready(Redirect::permanent("/api/v1/agent/version"))))
-        .route("/livez", get(|| std::future::ready(Redirect::permanent("/api/v1/agent/alive"))))
+        .route("/", moved("/api/v1/agent/version"))
+        .route("/version", moved("/api/v1/agent/version"))
+        .route("/livez", moved("/api/v1/agent/alive"))
         .route("/api/v1/livez", get(|| std::future::ready("OK")))
         .route("/api/v1/healthz", get(agent::alive))
         .fallback(|| std::future::ready(ApiError::no_route()))
         .layer(axum::middleware::from_fn(door::pass))
         .with_state(Arc::new(api))
+}
+
+/// Where older clients still look.
+fn moved(to: &'static str) -> MethodRouter<Arc<Api>> {
+    get(move || std::future::ready((StatusCode::MOVED_PERMANENTLY, [(LOCATION, to)])))
 }
 
 fn job_routes() -> Router<Arc<Api>> {
