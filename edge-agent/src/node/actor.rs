@@ -16,7 +16,7 @@ use super::held::Executions;
 use super::{Command, Parts, Status};
 use crate::admission::Admission;
 use crate::clock::Clock;
-use crate::execution::{Effect, Event, Execution, Now, Record, State};
+use crate::execution::{Effect, Event, Execution, Now, Phase, Record, State};
 use crate::executor::TaskRun;
 use crate::journal::{Change, Facts, Journal};
 use crate::link::{LinkEvent, Outgoing};
@@ -185,6 +185,11 @@ impl Actor {
     pub(super) fn restore(&mut self) {
         self.reserve_sequences();
         for record in std::mem::take(&mut self.recovered) {
+            if let (Phase::Ended(last), Some(archives)) = (&record.phase, &self.archives)
+                && last.published.is_some()
+            {
+                archives.remember(&record.work.job_id, &record.execution_id);
+            }
             let (execution, effects) = Execution::restore(record, self.now());
             self.hold(execution, effects);
         }

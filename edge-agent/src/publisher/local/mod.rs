@@ -61,8 +61,8 @@ pub struct LocalPublisher {
     directory: PathBuf,
     shelf: Shelf,
     store: Arc<dyn ResultStore>,
-    /// Small archives made while the control plane could not be reached.
-    waiting: Mutex<BTreeMap<ExecutionId, (JobId, Archive)>>,
+    /// Whose archives could not be taken to the control plane when they were made.
+    waiting: Mutex<BTreeMap<ExecutionId, JobId>>,
 }
 
 impl LocalPublisher {
@@ -84,27 +84,39 @@ impl LocalPublisher {
         described.await.unwrap_or_else(|stopped| Err(io::Error::other(stopped)))
     }
 
-    /// Takes small archives to the control plane that could not be taken when they were made. For after a welcome.
-    pub async fn deliver_waiting(&self) {
-        let waiting = std::mem::take(&mut *self.waiting.lock().unwrap_or_else(PoisonError::into_inner));
-        for (execution_id, (job_id, archive)) in waiting {
-            self.deliver(&job_id, &execution_id, archive).await;
+    /// An archive that an earlier process may not have taken to the control plane.
+    pub fn remember(&self, job_id: &JobId, execution_id: &ExecutionId) {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        if waiting.len() < MAX_WAITING {
+            waiting.insert(execution_id.clone(), job_id.clone());
         }
     }
 
-    async fn deliver(&self, job_id: &JobId, execution_id: &ExecutionId, archive: Archive) {
+    /// Takes small archives to the control plane that could not be taken when they were made. For after a welcome.
+    pub async fn deliver_waiting(&self) {
+        let waiting = std::mem::take(&mut *self.waiting.lock().unwrap_or_else(PoisonError::into_inner));
+        for (execution_id, job_id) in waiting {
+            match self.archive(&execution_id).await {
+                Ok(Some(archive)) => self.deliver(&job_id, &execution_id, &archive).await,
+                Ok(None) => {}
+                Err(error) => tracing::warn!(%execution_id, %error, "results cannot be read"),
+            }
+        }
+    }
+
+    async fn deliver(&self, job_id: &JobId, execution_id: &ExecutionId, archive: &Archive) {
+        if archive.size > EAGER_RESULT_BYTES {
+            return;
+        }
         if self.store.is_reachable() {
-            match self.store.store(job_id, execution_id, &archive).await {
+            match self.store.store(job_id, execution_id, archive).await {
                 Ok(()) => return,
                 Err(error) => {
                     tracing::warn!(%execution_id, error = chain(&*error), "results stay on the device for now");
                 }
             }
         }
-        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        if waiting.len() < MAX_WAITING {
-            waiting.insert(execution_id.clone(), (job_id.clone(), archive));
-        }
+        self.remember(job_id, execution_id);
     }
 
     async fn pack(&self, execution_id: &ExecutionId, results_dir: &Path) -> Result<Archive, Error> {
@@ -133,9 +145,7 @@ impl Publisher for LocalPublisher {
         Box::pin(async move {
             let archive = self.pack(execution_id, directory).await?;
             let place = UrlDownload::of_execution(execution_id, archive.hash, archive.size).to_config();
-            if archive.size <= EAGER_RESULT_BYTES {
-                self.deliver(job_id, execution_id, archive).await;
-            }
+            self.deliver(job_id, execution_id, &archive).await;
             Ok(place)
         })
     }

@@ -135,3 +135,18 @@ async fn small_archives_go_home_at_once_or_after_the_next_welcome() {
     world.publisher.deliver_waiting().await;
     assert_eq!(world.taken(), [id("e-2"), id("e-1")]);
 }
+
+#[tokio::test]
+async fn what_an_earlier_process_could_not_take_home_goes_after_the_next_welcome() {
+    let world = World::new(Limits::default());
+    world.publish("e-1").await;
+    let store: Arc<dyn ResultStore> = Arc::<Home>::clone(&world.home);
+    let next =
+        LocalPublisher::open(world.directory.path().join("archives"), Limits::default(), store).unwrap();
+    for name in ["e-1", "e-gone"] {
+        next.remember(&JobId::parse("j-1").unwrap(), &id(name));
+    }
+    world.home.reachable.store(true, Ordering::Relaxed);
+    next.deliver_waiting().await;
+    assert_eq!(world.taken(), [id("e-1")]);
+}
