@@ -73,7 +73,7 @@ fn play(folder: &Path) -> Result<()> {
 }
 
 fn say(text: &str) {
-    println!("\n── {text}\n");
+    println!("── {text}\n");
 }
 
 const AGENTS: [&str; 3] = ["edge-1", "edge-2", "edge-3"];
