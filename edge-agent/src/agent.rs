@@ -96,6 +96,7 @@ impl Agent {
         let abilities = workshop.abilities.clone();
         let machine = detect(data_dir.path().to_owned()).await;
         let info = node_info(identity.node_id(), &config, &machine, &abilities).await;
+        let offered = info.capacity.clone();
         let files = Files::new(Arc::clone(&workshop.runner), workshop.archives.clone());
         let node = Node::start(Parts {
             info,
@@ -111,8 +112,16 @@ impl Agent {
         key.comes_from(node.status());
         let stop = CancellationToken::new();
         let link = tokio::spawn(link.run(Arc::new(files), stop.clone()));
-        let key = fingerprint_text(&identity.fingerprint());
-        tracing::info!(node = %identity.node_id(), key, data_dir = %data_dir.path().display(), "agent started");
+        tracing::info!(
+            node = %identity.node_id(),
+            key = fingerprint_text(&identity.fingerprint()),
+            data_dir = %data_dir.path().display(),
+            cpu_millis = offered.cpu_millis,
+            memory_bytes = offered.memory_bytes,
+            disk_bytes = offered.disk_bytes,
+            gpu = offered.gpu,
+            "agent started"
+        );
         Ok(Self { identity, abilities, node, client, link, stop: stop.drop_guard(), data_dir })
     }
 
@@ -189,3 +198,6 @@ async fn detect(data_dir: PathBuf) -> Machine {
         .await
         .expect("looking at the machine does not panic, and the runtime runs")
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,12 +2,11 @@
 
 mod machine;
 mod nvidia;
-mod share;
 
 use bacalhau_protocol::model::Resources;
+use bacalhau_protocol::quantity::Share;
 
 pub use machine::Machine;
-pub use share::Share;
 
 /// `Compute.AllocatedCapacity`: what of a machine is offered to jobs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

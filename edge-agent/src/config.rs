@@ -11,8 +11,9 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use bacalhau_protocol::ids::NodeId;
+use bacalhau_protocol::quantity::Share;
 
-use crate::capacity::{Allocation, Share};
+use crate::capacity::Allocation;
 use crate::executor::wasm::LocalCompiler;
 use crate::labels;
 use reader::Reader;
@@ -160,7 +161,7 @@ impl Config {
         self.join = reader.parsed("Compute.Auth.Token", JoinToken::parse).or(embedded);
         let allocation = &mut self.allocation;
         for (share, key, parse) in [
-            (&mut allocation.cpu, "CPU", Share::cpu as fn(&str) -> Result<Share, String>),
+            (&mut allocation.cpu, "CPU", Share::cpu as fn(&str) -> Result<Share, _>),
             (&mut allocation.memory, "Memory", Share::memory),
             (&mut allocation.disk, "Disk", Share::disk),
             (&mut allocation.gpu, "GPU", Share::gpu),
@@ -172,7 +173,7 @@ impl Config {
     }
 
     fn read_policies(&mut self, reader: &mut Reader<'_>) {
-        let lower = |text: &str| Ok(text.to_ascii_lowercase());
+        let lower = |text: &str| Ok::<_, String>(text.to_ascii_lowercase());
         self.disabled_engines = reader.list("Engines.Disabled", lower);
         self.disabled_sources = reader.list("InputSources.Disabled", lower);
         self.disabled_publishers = reader.list("Publishers.Disabled", lower);
@@ -231,7 +232,7 @@ fn admission(reader: &mut Reader<'_>) -> Admission {
             (None, Some(false)) => true,
             (None, None) => false,
         },
-        probe_exec: reader.parsed("JobAdmissionControl.ProbeExec", |text| Ok(text.to_owned())),
+        probe_exec: reader.parsed("JobAdmissionControl.ProbeExec", |text| Ok::<_, String>(text.to_owned())),
         probe_http: reader.parsed("JobAdmissionControl.ProbeHTTP", values::http_url),
     }
 }

@@ -21,7 +21,7 @@ mod session;
 mod verifier;
 
 #[cfg(test)]
-mod test_hub;
+pub(crate) mod test_hub;
 #[cfg(test)]
 mod tests;
 

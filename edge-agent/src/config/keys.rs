@@ -83,28 +83,6 @@ pub(super) fn variable(key: &str) -> String {
     format!("BACALHAU_{}", key.replace('.', "_").to_ascii_uppercase())
 }
 
-/// The key that `key` was probably meant to be.
-pub(super) fn nearest(key: &str) -> Option<&'static str> {
-    let wanted = key.to_ascii_lowercase();
-    let distance = |known: &&str| edit_distance(&wanted, &known.to_ascii_lowercase());
-    let nearest = *OWN.iter().min_by_key(|known| distance(known))?;
-    (distance(&nearest) <= wanted.len().div_ceil(4)).then_some(nearest)
-}
-
-/// Levenshtein distance in bytes.
-fn edit_distance(from: &str, to: &str) -> usize {
-    let mut previous: Vec<usize> = (0..=to.len()).collect();
-    for (row, a) in from.bytes().enumerate() {
-        let mut current = vec![row + 1];
-        for (column, b) in to.bytes().enumerate() {
-            let replaced = previous[column] + usize::from(a != b);
-            current.push(replaced.min(previous[column + 1] + 1).min(current[column] + 1));
-        }
-        previous = current;
-    }
-    previous[to.len()]
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -113,13 +91,6 @@ mod tests {
     fn keys_are_known_in_any_case() {
         assert_eq!(own("compute.orchestrators"), Some("Compute.Orchestrators"));
         assert!(is_elsewhere("api.port") && is_elsewhere("API") && !is_elsewhere("APIs"));
-    }
-
-    #[test]
-    fn a_slip_of_the_pen_finds_its_key() {
-        assert_eq!(nearest("Compute.Orchestrator"), Some("Compute.Orchestrators"));
-        assert_eq!(nearest("compute.allocatedcapacity.ram"), Some("Compute.AllocatedCapacity.CPU"));
-        assert_eq!(nearest("Colour"), None);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Reads typed values out of settings and gathers everything that is wrong with them.
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::path::Path;
 
 use super::settings::{Origin, Setting, Settings, Value};
@@ -34,10 +35,10 @@ impl<'a> Reader<'a> {
     }
 
     /// The parsed text of a key; `None` when it is not set, empty or wrong.
-    pub(super) fn parsed<T>(
+    pub(super) fn parsed<T, E: Display>(
         &mut self,
         key: &str,
-        parse: impl FnOnce(&str) -> Result<T, String>,
+        parse: impl FnOnce(&str) -> Result<T, E>,
     ) -> Option<T> {
         let Setting { value, origin } = self.settings.values.get(key)?;
         let Value::Text(text) = value else {
@@ -48,7 +49,7 @@ impl<'a> Reader<'a> {
         if text.is_empty() {
             return None;
         }
-        parse(text).map_err(|why| self.wrong(key, origin, &why)).ok()
+        parse(text).map_err(|why| self.wrong(key, origin, &why.to_string())).ok()
     }
 
     /// A yes or no.

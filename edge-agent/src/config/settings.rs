@@ -5,6 +5,7 @@ use std::ffi::OsStr;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use bacalhau_protocol::spec::closest;
 use serde_norway::Value as Yaml;
 
 use super::keys;
@@ -191,7 +192,7 @@ impl Settings {
 }
 
 fn hint(key: &str) -> String {
-    keys::nearest(key).map_or_else(String::new, |nearest| format!("; did you mean {nearest}?"))
+    closest(key, keys::OWN).map_or_else(String::new, |nearest| format!("; did you mean {nearest}?"))
 }
 
 fn value(leaf: &Yaml) -> Option<Value> {

@@ -19,19 +19,19 @@ use tokio::sync::mpsc;
 use super::quic::SERVER_NAME;
 
 /// An authority and what it signs.
-pub(super) struct Authority {
+pub(crate) struct Authority {
     certificate: Certificate,
     issuer: Issuer<'static, KeyPair>,
 }
 
 /// A server certificate with its key.
-pub(super) struct Credentials {
-    pub(super) chain: Vec<CertificateDer<'static>>,
-    pub(super) key: PrivateKeyDer<'static>,
+pub(crate) struct Credentials {
+    pub(crate) chain: Vec<CertificateDer<'static>>,
+    pub(crate) key: PrivateKeyDer<'static>,
 }
 
 impl Authority {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -39,16 +39,16 @@ impl Authority {
         Self { certificate, issuer: Issuer::new(params, key) }
     }
 
-    pub(super) fn fingerprint(&self) -> [u8; 32] {
+    pub(crate) fn fingerprint(&self) -> [u8; 32] {
         Sha256::digest(self.certificate.der()).into()
     }
 
     /// A certificate for the control plane's name that is valid in these years.
-    pub(super) fn credentials(&self, from: i32, until: i32) -> Credentials {
+    pub(crate) fn credentials(&self, from: i32, until: i32) -> Credentials {
         self.credentials_for(SERVER_NAME, from, until)
     }
 
-    pub(super) fn credentials_for(&self, name: &str, from: i32, until: i32) -> Credentials {
+    pub(crate) fn credentials_for(&self, name: &str, from: i32, until: i32) -> Credentials {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
@@ -62,13 +62,13 @@ impl Authority {
 }
 
 /// Accepts connections.
-pub(super) struct Hub {
+pub(crate) struct Hub {
     address: SocketAddr,
     accepted: mpsc::Receiver<quinn::Connection>,
 }
 
 impl Hub {
-    pub(super) fn start(credentials: Credentials) -> Self {
+    pub(crate) fn start(credentials: Credentials) -> Self {
         let mut tls =
             rustls::ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
                 .with_protocol_versions(&[&rustls::version::TLS13])
@@ -94,12 +94,12 @@ impl Hub {
         Self { address, accepted }
     }
 
-    pub(super) fn address(&self) -> SocketAddr {
+    pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
 
     /// The next connection that got through its handshake.
-    pub(super) async fn accept(&mut self) -> quinn::Connection {
+    pub(crate) async fn accept(&mut self) -> quinn::Connection {
         self.accepted.recv().await.unwrap()
     }
 }
