@@ -86,7 +86,8 @@ const TRANSPORT_SHELLS: &[&str] = &["control-plane/src/fleet", "edge-agent/src/l
 
 pub(crate) fn transport(files: &[File]) -> Vec<String> {
     let is_shell = |file: &File| TRANSPORT_SHELLS.iter().any(|module| is_in_module(&file.path, module));
-    let others = files.iter().filter(|file| file.is_rust() && file.path.contains("/src/") && !is_shell(file));
+    let is_product = |file: &File| file.is_rust() && file.path.contains("/src/") && !is_test(&file.path);
+    let others = files.iter().filter(|file| is_product(file) && !is_shell(file));
     let naming = others.filter(|file| named_paths(file).any(|path| is_at_or_below(&path, "quinn")));
     naming.map(|file| file.path.clone()).collect()
 }
@@ -96,7 +97,7 @@ fn is_in_module(path: &str, module: &str) -> bool {
     path.strip_prefix(module).is_some_and(|rest| rest == ".rs" || rest.starts_with('/'))
 }
 
-/// Tests of a pure module may read their scenarios from files.
+/// Tests of a pure module may read their scenarios from files, those of a node may play the other end of its link.
 fn is_test(path: &str) -> bool {
     path.contains("/tests/") || path.ends_with("/tests.rs")
 }
