@@ -1,67 +1,12 @@
 //! A whole agent against the control plane's half of the link.
 
-use bacalhau_protocol::link::{HubEvent, HubLink};
+use bacalhau_protocol::link::HubEvent;
 use bacalhau_protocol::model::Membership;
-use bacalhau_protocol::wire::{Hello, Refusal, RefusalCode, Welcome};
-use quinn::{Connection, RecvStream, SendStream};
+use bacalhau_protocol::wire::{Refusal, RefusalCode};
 
 use super::*;
 use crate::config::{JoinToken, Name, Orchestrator};
-use crate::fleet_time::BUILT;
-use crate::link::test_hub::{Authority, Hub};
-
-/// The control plane's end of one conversation.
-struct Conversation {
-    link: HubLink,
-    _connection: Connection,
-    writing: SendStream,
-    reading: RecvStream,
-    events: std::collections::VecDeque<HubEvent>,
-}
-
-impl Conversation {
-    /// Takes the next connection and hears its first message.
-    async fn open(hub: &mut Hub) -> (Self, Hello) {
-        let connection = hub.accept().await;
-        let (writing, reading) = connection.accept_bi().await.unwrap();
-        let mut conversation = Self {
-            link: HubLink::new(),
-            _connection: connection,
-            writing,
-            reading,
-            events: Default::default(),
-        };
-        match conversation.hear().await {
-            Some(HubEvent::Hello(hello)) => (conversation, *hello),
-            other => panic!("expected a hello, got {other:?}"),
-        }
-    }
-
-    async fn welcome(&mut self) {
-        self.link.welcome(Welcome {
-            version: 1,
-            membership: Membership::Approved,
-            now: BUILT,
-            sequence_floor: 0,
-            artifact_key: [5; 32],
-        });
-        self.say().await;
-    }
-
-    async fn say(&mut self) {
-        self.writing.write_all(&self.link.transmit()).await.unwrap();
-    }
-
-    /// The next event; none at the end of the stream. What is given out changes with the disk and is passed over.
-    async fn hear(&mut self) -> Option<HubEvent> {
-        while self.events.is_empty() {
-            let chunk = self.reading.read_chunk(usize::MAX, true).await.unwrap()?;
-            let heard = self.link.receive(&chunk.bytes).unwrap();
-            self.events.extend(heard.into_iter().filter(|event| !matches!(event, HubEvent::Usage(_))));
-        }
-        self.events.pop_front()
-    }
-}
+use crate::link::test_hub::{ARTIFACT_KEY, Authority, Conversation, Hub};
 
 /// A configuration that joins this control plane.
 fn config(data_dir: &std::path::Path, authority: &Authority, hub: &Hub) -> Config {
@@ -94,7 +39,7 @@ async fn an_agent_joins_tells_what_changed_and_says_goodbye() {
     conversation.welcome().await;
     let mut status = agent.status();
     let status = *status.wait_for(|status| status.is_connected).await.unwrap();
-    assert_eq!((status.membership, status.artifact_key), (Some(Membership::Approved), Some([5; 32])));
+    assert_eq!((status.membership, status.artifact_key), (Some(Membership::Approved), Some(ARTIFACT_KEY)));
 
     config.labels.insert("zone".to_owned(), "b".to_owned());
     agent.reload(&config).await;
@@ -148,12 +93,8 @@ async fn a_refused_agent_stops_without_delay() {
     let (authority, mut hub) = control_plane();
     let agent = Agent::start(config(directory.path(), &authority, &hub)).await.unwrap();
     let (mut conversation, _) = Conversation::open(&mut hub).await;
-    conversation.link.refuse(Refusal {
-        code: RefusalCode::Rejected,
-        message: "no".to_owned(),
-        retry_after_s: 600,
-    });
-    conversation.say().await;
+    let refusal = Refusal { code: RefusalCode::Rejected, message: "no".to_owned(), retry_after_s: 600 };
+    conversation.refuse(refusal).await;
     assert!(conversation.hear().await.is_none());
     agent.shutdown().await;
 }

@@ -1,9 +1,12 @@
 //! The control plane's end of real QUIC connections on the loopback, for tests.
 
+use std::collections::VecDeque;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
-use bacalhau_protocol::wire::ALPN;
+use bacalhau_protocol::link::{HubEvent, HubLink};
+use bacalhau_protocol::model::Membership;
+use bacalhau_protocol::wire::{ALPN, Hello, Refusal, Welcome};
 use quinn::crypto::rustls::QuicServerConfig;
 use rcgen::{
     BasicConstraints, Certificate, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
@@ -17,6 +20,7 @@ use sha2::{Digest, Sha256};
 use tokio::sync::mpsc;
 
 use super::quic::SERVER_NAME;
+use crate::fleet_time::BUILT;
 
 /// An authority and what it signs.
 pub(crate) struct Authority {
@@ -101,6 +105,67 @@ impl Hub {
     /// The next connection that got through its handshake.
     pub(crate) async fn accept(&mut self) -> quinn::Connection {
         self.accepted.recv().await.unwrap()
+    }
+}
+
+/// The key that signs artifacts, as a welcome tells it.
+pub(crate) const ARTIFACT_KEY: [u8; 32] = [5; 32];
+
+/// The control plane's end of one conversation.
+pub(crate) struct Conversation {
+    link: HubLink,
+    _connection: quinn::Connection,
+    writing: quinn::SendStream,
+    reading: quinn::RecvStream,
+    events: VecDeque<HubEvent>,
+}
+
+impl Conversation {
+    /// Takes the next connection and hears its first message.
+    pub(crate) async fn open(hub: &mut Hub) -> (Self, Hello) {
+        let connection = hub.accept().await;
+        let (writing, reading) = connection.accept_bi().await.unwrap();
+        let mut conversation = Self {
+            link: HubLink::new(),
+            _connection: connection,
+            writing,
+            reading,
+            events: Default::default(),
+        };
+        match conversation.hear().await {
+            Some(HubEvent::Hello(hello)) => (conversation, *hello),
+            other => panic!("expected a hello, got {other:?}"),
+        }
+    }
+
+    pub(crate) async fn welcome(&mut self) {
+        self.link.welcome(Welcome {
+            version: 1,
+            membership: Membership::Approved,
+            now: BUILT,
+            sequence_floor: 0,
+            artifact_key: ARTIFACT_KEY,
+        });
+        self.say().await;
+    }
+
+    pub(crate) async fn refuse(&mut self, refusal: Refusal) {
+        self.link.refuse(refusal);
+        self.say().await;
+    }
+
+    async fn say(&mut self) {
+        self.writing.write_all(&self.link.transmit()).await.unwrap();
+    }
+
+    /// The next event; none at the end of the stream. What is given out changes with the disk and is passed over.
+    pub(crate) async fn hear(&mut self) -> Option<HubEvent> {
+        while self.events.is_empty() {
+            let chunk = self.reading.read_chunk(usize::MAX, true).await.unwrap()?;
+            let heard = self.link.receive(&chunk.bytes).unwrap();
+            self.events.extend(heard.into_iter().filter(|event| !matches!(event, HubEvent::Usage(_))));
+        }
+        self.events.pop_front()
     }
 }
 
