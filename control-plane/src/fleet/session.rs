@@ -297,9 +297,7 @@ impl Session<'_> {
                 Err(LinkError::Unexpected("foreign info").into())
             }
             HubEvent::Info(info) => {
-                if let Some(commit) = self.shared.orchestrator.node_informed(*info)? {
-                    commit.detach();
-                }
+                self.shared.orchestrator.node_informed(*info)?;
                 Ok(())
             }
             HubEvent::Usage(usage) => {
@@ -311,12 +309,9 @@ impl Session<'_> {
     }
 
     fn observed(&mut self, sequence: u64, observation: Observation) -> Result<(), Ended> {
-        match self.shared.orchestrator.observe(&self.id, sequence, observation)? {
-            Observed::Unwanted => self.wire.link.acknowledge(sequence),
-            Observed::Commit(commit) => {
-                self.open.push(Box::pin(async move { commit.durable().await.map(|()| sequence) }));
-            }
-        }
+        let (Observed::Commit(commit) | Observed::Unwanted(commit)) =
+            self.shared.orchestrator.observe(&self.id, sequence, observation)?;
+        self.open.push(Box::pin(async move { commit.durable().await.map(|()| sequence) }));
         Ok(())
     }
 

@@ -1,52 +1,38 @@
 //! Making changes durable, and what happens when that fails.
 
 use bacalhau_protocol::ids::JobId;
-use futures_util::future::{BoxFuture, try_join_all};
+use futures_util::future::try_join_all;
+use tokio::sync::oneshot;
 
 use super::{ChangeError, Orchestrator, WorldGuard};
 use crate::clock;
 use crate::state::{Draft, World};
 use crate::store::{Txn, TxnError};
 
-/// A change that is applied in memory and queued for the store. Wait for it before anybody is told.
-#[must_use = "a change is acknowledged only when it is durable"]
+/// A change that is applied in memory and on its way to the disk, whether anybody waits for it or not. Wait for it before
+/// anybody is told.
 pub struct Commit {
-    durable: BoxFuture<'static, Result<(), TxnError>>,
-    orchestrator: Orchestrator,
+    outcome: oneshot::Receiver<Result<(), TxnError>>,
 }
 
 impl Commit {
     /// Waits until the change is durable.
     pub async fn durable(self) -> Result<(), ChangeError> {
-        match self.durable.await {
-            Ok(()) => Ok(()),
-            Err(error) => {
-                self.orchestrator.recover(&error);
-                Err(error.into())
-            }
-        }
+        Ok(self.outcome().await?)
     }
 
-    /// As [`Commit::durable`], but a refused guard does not mean that memory and disk have parted: the caller undoes
-    /// the change itself.
-    pub(super) async fn durable_or_conflict(self) -> Result<Result<(), ChangeError>, TxnError> {
-        match self.durable.await {
-            Ok(()) => Ok(Ok(())),
-            Err(conflict @ TxnError::Conflict { .. }) => Err(conflict),
-            Err(error) => {
-                self.orchestrator.recover(&error);
-                Ok(Err(error.into()))
-            }
-        }
+    /// As [`Commit::durable`], for a caller that tells a refused guard from other failures.
+    pub(super) async fn outcome(self) -> Result<(), TxnError> {
+        self.outcome.await.unwrap_or(Err(TxnError::Closed))
     }
+}
 
-    /// Lets the change become durable without anybody waiting for it.
-    pub fn detach(self) {
-        tokio::spawn(async move {
-            // A failure has been logged and started the recovery, which evaluates everything again.
-            let _ = self.durable().await;
-        });
-    }
+/// What a refused guard means.
+enum OnConflict {
+    /// Memory and disk have parted.
+    Recover,
+    /// Somebody else made the job, or took its name, first.
+    Withdraw(JobId),
 }
 
 impl Orchestrator {
@@ -54,20 +40,46 @@ impl Orchestrator {
     pub(super) fn commit(&self, world: &mut World, draft: &Draft) -> Commit {
         let txns = draft.txns();
         world.apply(draft);
-        self.queue(txns)
+        self.drive(txns, OnConflict::Recover)
+    }
+
+    /// As [`Orchestrator::commit`], for a job that is new: it is forgotten when the store refuses it.
+    pub(super) fn commit_new(&self, world: &mut World, draft: &Draft) -> Commit {
+        let txns = draft.txns();
+        world.apply(draft);
+        self.drive(txns, OnConflict::Withdraw(draft.head.id.clone()))
     }
 
     /// Queues transactions in order. Call it under the world's lock.
     pub(super) fn queue(&self, txns: Vec<Txn>) -> Commit {
-        let mut queued: Vec<_> = txns.into_iter().map(|txn| self.inner.store.txn(txn)).collect();
-        let durable: BoxFuture<'static, _> = match (queued.pop(), queued.is_empty()) {
-            (Some(only), true) => Box::pin(async move { only.await.map(drop) }),
-            (last, _) => {
-                queued.extend(last);
-                Box::pin(async move { try_join_all(queued).await.map(drop) })
+        self.drive(txns, OnConflict::Recover)
+    }
+
+    /// Queues now, and sees the outcome through even when the caller goes away: a failure concerns everybody.
+    fn drive(&self, txns: Vec<Txn>, on_conflict: OnConflict) -> Commit {
+        let queued: Vec<_> = txns.into_iter().map(|txn| self.inner.store.txn(txn)).collect();
+        let (sender, outcome) = oneshot::channel();
+        let orchestrator = self.clone();
+        tokio::spawn(async move {
+            let result = try_join_all(queued).await.map(drop);
+            if let Err(error) = &result {
+                orchestrator.failed(error, on_conflict);
             }
-        };
-        Commit { durable, orchestrator: self.clone() }
+            // A caller that has gone away needs no answer.
+            let _ = sender.send(result);
+        });
+        Commit { outcome }
+    }
+
+    fn failed(&self, error: &TxnError, on_conflict: OnConflict) {
+        match (error, on_conflict) {
+            (TxnError::Conflict { .. }, OnConflict::Withdraw(job)) => {
+                if let Ok(world) = self.world().get() {
+                    world.withdraw(&job);
+                }
+            }
+            _ => self.recover(error),
+        }
     }
 
     /// Evaluations to run again after a job could not be changed.

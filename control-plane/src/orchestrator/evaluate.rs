@@ -25,8 +25,8 @@ impl Orchestrator {
 
     pub(super) fn evaluate_now(&self, job: &JobId) {
         match self.evaluate(job, Trigger::ExecUpdate) {
-            Ok(Some(commit)) => commit.detach(),
-            Ok(None) => {}
+            // The commit sees itself through.
+            Ok(_) => {}
             // The recovery marks every job again.
             Err(error) => tracing::debug!(%job, %error, "evaluation put off"),
         }

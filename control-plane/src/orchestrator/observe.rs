@@ -7,6 +7,7 @@ use super::{ChangeError, Commit, Orchestrator};
 use crate::clock;
 use crate::scheduler::{ENDED_UNASKED, Trigger};
 use crate::state::{Draft, World};
+use crate::store::Txn;
 
 /// Up to this many executions a job is evaluated in the same commit that takes an observation in, which saves a trivial
 /// job a commit. Larger jobs are marked: a thousand answers at once make a few evaluations, not a thousand.
@@ -23,8 +24,8 @@ const MAX_DETAILS: usize = 16;
 pub enum Observed {
     /// Acknowledge it when this is durable.
     Commit(Commit),
-    /// Nobody needs it; acknowledge it at once.
-    Unwanted,
+    /// Nobody needs it; acknowledge it when what was queued before is durable.
+    Unwanted(Commit),
 }
 
 impl Orchestrator {
@@ -38,23 +39,30 @@ impl Orchestrator {
         let now = clock::now();
         let mut guard = self.world();
         let world = guard.get()?;
-        let Some((job, execution)) = find(world, node, &observation) else { return Ok(Observed::Unwanted) };
-        let Some(live) = world.job(&job) else { return Ok(Observed::Unwanted) };
+        let Some((job, execution)) = find(world, node, &observation) else { return Ok(self.unwanted()) };
+        let Some(live) = world.job(&job) else { return Ok(self.unwanted()) };
         let mut draft = Draft::change(live, now);
         let is_new = sequence > execution.observed_sequence;
         let ended = take_in(&mut draft, execution, sequence, observation, is_new);
-        let plan_now = is_new && live.executions.len() <= MAX_INLINE_EXECUTIONS;
-        if plan_now {
+        // What only says that things go on changes no plan, but for the time at which the execution is overdue.
+        let matters = is_new && (ended || live.spec.task.timeouts.execution().is_some());
+        let is_small = live.executions.len() <= MAX_INLINE_EXECUTIONS;
+        if matters && is_small {
             self.plan_into(world, &mut draft, Trigger::ExecUpdate);
         }
         let commit = self.commit(world, &draft);
-        if !plan_now && is_new {
+        if matters && !is_small {
             self.mark(&job);
         }
         if ended {
             self.mark_waiting(world);
         }
         Ok(Observed::Commit(commit))
+    }
+
+    /// The report may repeat one whose commit is still on its way: it is acknowledged behind that.
+    fn unwanted(&self) -> Observed {
+        Observed::Unwanted(self.queue(vec![Txn::new()]))
     }
 
     /// Capacity became free: the next few waiting jobs get a look.

@@ -138,14 +138,11 @@ impl Orchestrator {
                 return Ok(None);
             }
             self.plan_as(world, &mut draft, &evaluation);
-            self.commit(world, &draft)
+            self.commit_new(world, &draft)
         };
-        match commit.durable_or_conflict().await {
-            Ok(done) => done?,
-            Err(TxnError::Conflict { .. }) => {
-                self.world().get()?.withdraw(&id);
-                return Ok(None);
-            }
+        match commit.outcome().await {
+            Ok(()) => {}
+            Err(TxnError::Conflict { .. }) => return Ok(None),
             Err(error) => return Err(ChangeError::from(error).into()),
         }
         Ok(Some(Submitted { job_id: id, evaluation_id: evaluation.id }))

@@ -122,7 +122,7 @@ async fn report(
         orchestrator.observe(&execution.node_id, sequence, observation(&execution.id, state)).unwrap();
     match observed {
         Observed::Commit(commit) => commit.durable().await.is_ok(),
-        Observed::Unwanted => false,
+        Observed::Unwanted(_) => false,
     }
 }
 
@@ -149,7 +149,7 @@ async fn a_job_is_placed_when_it_is_submitted_and_leaves_memory_when_it_ends() {
     assert_eq!(sequences, (1..=history.len() as u64).collect::<Vec<_>>(), "no gaps, no repeats");
     let again =
         orchestrator.observe(&placed[0].node_id, 3, observation(&placed[0].id, ObservedState::Failed));
-    assert!(matches!(again.unwrap(), Observed::Unwanted), "an end is the end");
+    assert!(matches!(again.unwrap(), Observed::Unwanted(_)), "an end is the end");
 }
 
 #[tokio::test]
@@ -159,7 +159,7 @@ async fn a_node_speaks_for_its_own_executions_only() {
     let execution = executions(&orchestrator, &job).await.remove(0);
     let other = NodeId::parse(if execution.node_id.as_str() == "n1" { "n2" } else { "n1" }).unwrap();
     let observed = orchestrator.observe(&other, 1, observation(&execution.id, ObservedState::Completed));
-    assert!(matches!(observed.unwrap(), Observed::Unwanted));
+    assert!(matches!(observed.unwrap(), Observed::Unwanted(_)));
 }
 
 #[tokio::test]

@@ -104,7 +104,7 @@ impl World {
     pub(super) async fn observe(&self, node: &NodeId, sequence: u64, observation: Observation) {
         match self.orchestrator.observe(node, sequence, observation).unwrap() {
             Observed::Commit(commit) => commit.durable().await.unwrap(),
-            Observed::Unwanted => panic!("the execution is not known"),
+            Observed::Unwanted(_) => panic!("the execution is not known"),
         }
     }
 
