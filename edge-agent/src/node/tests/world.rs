@@ -200,12 +200,19 @@ impl Hub {
 
     /// The next observation in this state, whatever comes before.
     pub(super) async fn observed_as(&mut self, state: ObservedState) -> Observation {
+        self.observed_until(state).await.pop().expect("there is at least the one waited for")
+    }
+
+    /// All observations up to the next one in this state.
+    pub(super) async fn observed_until(&mut self, state: ObservedState) -> Vec<Observation> {
+        let mut observations = Vec::new();
         loop {
-            let observation = self.observed().await;
-            if observation.state == state {
-                return observation;
+            observations.push(self.observed().await);
+            let last = &observations[observations.len() - 1];
+            if last.state == state {
+                return observations;
             }
-            assert!(!observation.state.is_terminal(), "expected {state:?}, found {observation:?}");
+            assert!(!last.state.is_terminal(), "expected {state:?}, found {last:?}");
         }
     }
 
