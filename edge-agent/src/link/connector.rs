@@ -53,21 +53,26 @@ impl Link {
     async fn dial(&self, turn: &mut usize) -> Option<Connection> {
         for _ in 0..self.orchestrators.len() {
             let orchestrator = &self.orchestrators[*turn % self.orchestrators.len()];
-            match resolve(orchestrator).await {
-                Ok(addresses) => {
-                    for address in addresses {
-                        match self.dialer.dial(address).await {
-                            Ok(connection) => {
-                                tracing::info!(%orchestrator, %address, "connected to control plane");
-                                return Some(connection);
-                            }
-                            Err(error) => unreachable_at(orchestrator, Some(address), &error),
-                        }
-                    }
-                }
-                Err(error) => unreachable_at(orchestrator, None, &error),
+            if let Some(connection) = self.dial_one(orchestrator).await {
+                return Some(connection);
             }
             *turn += 1;
+        }
+        None
+    }
+
+    /// Tries every address of an orchestrator.
+    async fn dial_one(&self, orchestrator: &Orchestrator) -> Option<Connection> {
+        let addresses = resolve(orchestrator).await;
+        let addresses = addresses.inspect_err(|error| unreachable_at(orchestrator, None, error)).ok()?;
+        for address in addresses {
+            match self.dialer.dial(address).await {
+                Ok(connection) => {
+                    tracing::info!(%orchestrator, %address, "connected to control plane");
+                    return Some(connection);
+                }
+                Err(error) => unreachable_at(orchestrator, Some(address), &error),
+            }
         }
         None
     }

@@ -35,6 +35,8 @@ const STREAM_WINDOW_BYTES: u32 = 256 * 1024;
 const CONNECTION_WINDOW_BYTES: u32 = 512 * 1024;
 /// Sent bytes that are not acknowledged yet.
 const SEND_WINDOW_BYTES: u64 = 256 * 1024;
+/// Above that of all other streams, which is 0.
+const CONTROL_PRIORITY: i32 = 1;
 /// How long a closed connection is kept to tell the other side again that it is closed.
 const DRAIN: Duration = Duration::from_millis(500);
 
@@ -131,6 +133,13 @@ impl Connection {
     /// Opens a stream; the other side sees it with its first bytes.
     pub(super) async fn open(&self) -> Result<(Writing, Reading), ConnectionError> {
         self.quic.open_bi().await
+    }
+
+    /// Opens the control stream, whose bytes go before those of all others.
+    pub(super) async fn open_control(&self) -> Result<(Writing, Reading), ConnectionError> {
+        let (writing, reading) = self.open().await?;
+        writing.set_priority(CONTROL_PRIORITY).expect("a stream just opened is open");
+        Ok((writing, reading))
     }
 
     /// Waits for a stream that the other side opens.

@@ -30,7 +30,7 @@ pub(super) async fn run(
     surroundings: &Surroundings<'_>,
     welcomed: &mut (dyn FnMut() + Send),
 ) -> Ended {
-    let Ok((writing, reading)) = connection.open().await else { return connection.ended() };
+    let Ok((writing, reading)) = connection.open_control().await else { return connection.ended() };
     let (outgoing, mut commands) = Outgoing::new();
     if surroundings.events.send(LinkEvent::Connected(outgoing)).await.is_err() {
         connection.close(Close::Normal).await;
