@@ -4,14 +4,25 @@ use anyhow::Result;
 
 use crate::{shell, workspace};
 
-/// Runs the named benches one after the other, optimised; without names all of them.
+/// Runs the named benches one after the other, optimised; without names all of them. What follows `--` is for the
+/// benches themselves.
 pub(crate) fn run(arguments: &[String]) -> Result<()> {
-    let all = ["*".to_owned()];
-    let names = if arguments.is_empty() { &all } else { arguments };
+    let is_end = |argument: &String| argument == "--";
+    let (names, rest) = match arguments.iter().position(is_end) {
+        Some(end) => (&arguments[..end], &arguments[end..]),
+        None => (arguments, &[][..]),
+    };
+    build_agent()?;
     let mut cargo = workspace::cargo();
     cargo.args(["bench", "--workspace", "--locked"]);
-    for name in names {
+    let all = ["*".to_owned()];
+    for name in if names.is_empty() { &all } else { names } {
         cargo.args(["--bench", name]);
     }
-    shell::run(&mut cargo)
+    shell::run(cargo.args(rest))
+}
+
+/// The program whose idleness `system` measures. On its own, so that it is not built with what other crates ask of it.
+fn build_agent() -> Result<()> {
+    shell::run(workspace::cargo().args(["build", "--release", "--locked", "--package", "bacalhau-agent"]))
 }
