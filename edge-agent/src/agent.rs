@@ -22,6 +22,7 @@ use crate::identity::{self, Identity};
 use crate::journal::{Journal, OpenError, Recovered};
 use crate::link::{Authorities, AuthorityError, Client, Ends, Link};
 use crate::node::{Node, Parts, Status};
+use crate::storage::LocalStorage;
 use crate::workshop::Workshop;
 
 /// How long the last words to the control plane may take.
@@ -31,6 +32,7 @@ const FAREWELL: Duration = Duration::from_secs(3);
 pub struct Agent {
     identity: Identity,
     abilities: Abilities,
+    local: Arc<LocalStorage>,
     node: Node,
     client: Client,
     link: JoinHandle<()>,
@@ -93,7 +95,7 @@ impl Agent {
         let key = ArtifactKey::default();
         let workshop =
             Workshop::set_up(&config, data_dir.path(), &client, key.reader(), replacements.executors)?;
-        let abilities = workshop.abilities.clone();
+        let (abilities, local) = (workshop.abilities.clone(), Arc::clone(&workshop.local));
         let machine = detect(data_dir.path().to_owned()).await;
         let info = node_info(identity.node_id(), &config, &machine, &abilities).await;
         let offered = info.capacity.clone();
@@ -122,7 +124,7 @@ impl Agent {
             gpu = offered.gpu,
             "agent started"
         );
-        Ok(Self { identity, abilities, node, client, link, stop: stop.drop_guard(), data_dir })
+        Ok(Self { identity, abilities, local, node, client, link, stop: stop.drop_guard(), data_dir })
     }
 
     /// The node's name.
@@ -140,12 +142,13 @@ impl Agent {
         self.node.status()
     }
 
-    /// Looks at the machine and the configured labels and shares again, and tells the control plane without a new
-    /// connection. Everything else in `config` waits for a restart.
+    /// Takes over the labels, shares and allowed paths of `config`, looks at the machine again, and tells the control
+    /// plane without a new connection. Everything else in `config` waits for a restart.
     pub async fn reload(&self, config: &Config) {
+        self.local.allow(&config.allowed_paths);
         let machine = detect(self.data_dir.path().to_owned()).await;
         let info = node_info(self.identity.node_id(), config, &machine, &self.abilities).await;
-        tracing::info!(labels = info.labels.len(), "labels and capacity read again");
+        tracing::info!(labels = info.labels.len(), "labels, capacity and allowed paths read again");
         self.node.inform(info).await;
     }
 

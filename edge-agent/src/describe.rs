@@ -8,13 +8,14 @@ use crate::config::Config;
 use crate::executor::{Availability, Executors};
 use crate::fleet_time::BUILT;
 use crate::labels;
+use crate::storage::Storages;
 
 /// What a node can do, whatever its configuration says about amounts and labels.
 #[derive(Clone)]
 pub(crate) struct Abilities {
     pub(crate) executors: Executors,
     pub(crate) publishers: Vec<String>,
-    pub(crate) sources: Vec<String>,
+    pub(crate) storages: Storages,
     /// Id of the profile that WASM artifacts must fit; empty without WASM.
     pub(crate) engine_profile: String,
 }
@@ -34,7 +35,7 @@ pub(crate) async fn node_info(
         engines: Vec::new(),
         engines_unavailable: Default::default(),
         publishers: abilities.publishers.clone(),
-        sources: abilities.sources.clone(),
+        sources: abilities.storages.kinds(),
         accepts_networked: config.admission.accept_networked,
         max_job: capacity.clone(),
         capacity,
@@ -85,7 +86,7 @@ mod tests {
         let abilities = Abilities {
             executors: Executors::default(),
             publishers: vec!["local".to_owned()],
-            sources: vec!["inline".to_owned()],
+            storages: Storages::default(),
             engine_profile: "p".to_owned(),
         };
         let node = NodeId::parse("n").unwrap();

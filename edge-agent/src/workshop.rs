@@ -27,6 +27,7 @@ pub(crate) struct Workshop {
     pub(crate) runner: Arc<Runner>,
     pub(crate) archives: Option<Arc<LocalPublisher>>,
     pub(crate) abilities: Abilities,
+    pub(crate) local: Arc<LocalStorage>,
 }
 
 impl Workshop {
@@ -42,14 +43,15 @@ impl Workshop {
         let archives = publisher(config, data_dir, client)?;
         let publishers =
             Publishers::new(archives.iter().map(|local| Arc::clone(local) as Arc<dyn Publisher>).collect());
-        let storages = sources(config, data_dir, client);
+        let local = Arc::new(LocalStorage::new(&config.allowed_paths));
+        let storages = sources(config, data_dir, client, Arc::clone(&local));
         let host_variables = HostVariables::new(&config.env_allow_list);
         let path = data_dir.join("executions");
         let directories = Directories::open(path.clone(), Limits::default())
             .map_err(|source| StartError::Directory { path, source })?;
         let abilities = Abilities {
             publishers: publishers.kinds(),
-            sources: storages.kinds(),
+            storages: storages.clone(),
             engine_profile: match executors.get(wasm::KIND) {
                 Some(_) => host_profile().map(|profile| profile.id()).unwrap_or_default(),
                 None => String::new(),
@@ -64,7 +66,7 @@ impl Workshop {
             host_variables: host_variables.clone(),
         };
         let runner = Arc::new(Runner::new(executors, storages, publishers, host_variables, directories));
-        Ok(Self { admission, runner, archives, abilities })
+        Ok(Self { admission, runner, archives, abilities, local })
     }
 }
 
@@ -85,14 +87,10 @@ fn engines(config: &Config, data_dir: &Path, client: &Client, public_key: Artifa
     Executors::new(all)
 }
 
-/// Without an allow-list no job may see the host's files, so that kind is not offered at all.
-fn sources(config: &Config, data_dir: &Path, client: &Client) -> Storages {
+fn sources(config: &Config, data_dir: &Path, client: &Client, local: Arc<LocalStorage>) -> Storages {
     let blobs = data_dir.join("cache/blobs");
-    let mut all: Vec<Arc<dyn Storage>> =
-        vec![Arc::new(InlineStorage::new(Arc::new(client.clone()), blobs, DEFAULT_BLOB_CACHE_BYTES))];
-    if !config.allowed_paths.is_empty() {
-        all.push(Arc::new(LocalStorage::new(&config.allowed_paths)));
-    }
+    let inline = InlineStorage::new(Arc::new(client.clone()), blobs, DEFAULT_BLOB_CACHE_BYTES);
+    let mut all: Vec<Arc<dyn Storage>> = vec![Arc::new(inline), local];
     all.retain(|storage| is_enabled(&config.disabled_sources, storage.kinds()));
     Storages::new(all)
 }

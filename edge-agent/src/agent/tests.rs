@@ -5,7 +5,7 @@ use bacalhau_protocol::model::Membership;
 use bacalhau_protocol::wire::{Refusal, RefusalCode};
 
 use super::*;
-use crate::config::{JoinToken, Name, Orchestrator};
+use crate::config::{AllowedPath, JoinToken, Name, Orchestrator};
 use crate::link::test_hub::{ARTIFACT_KEY, Authority, Conversation, Hub};
 
 /// A configuration that joins this control plane.
@@ -42,9 +42,13 @@ async fn an_agent_joins_tells_what_changed_and_says_goodbye() {
     assert_eq!((status.membership, status.artifact_key), (Some(Membership::Approved), Some(ARTIFACT_KEY)));
 
     config.labels.insert("zone".to_owned(), "b".to_owned());
+    config.allowed_paths = vec![AllowedPath::parse("/var/log:ro").unwrap()];
     agent.reload(&config).await;
     match conversation.hear().await {
-        Some(HubEvent::Info(info)) => assert_eq!(info.labels["zone"], "b"),
+        Some(HubEvent::Info(info)) => {
+            assert_eq!(info.labels["zone"], "b");
+            assert_eq!(info.sources, ["inline", "localDirectory", "local"]);
+        }
         other => panic!("expected the node's new description, got {other:?}"),
     }
     let stopping = tokio::spawn(agent.shutdown());

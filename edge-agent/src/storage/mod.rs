@@ -22,6 +22,11 @@ pub trait Storage: Send + Sync {
     /// Names of the kind in a job, in the form shown; compared without regard to case.
     fn kinds(&self) -> &'static [&'static str];
 
+    /// Whether this node offers the kind now.
+    fn is_offered(&self) -> bool {
+        true
+    }
+
     /// Whether this node would bring such an input. Asked before the node takes an execution; looks at policy, not at
     /// the data, and may look at the disk but not at the network.
     fn check(&self, source: &SpecConfig) -> Result<(), Error>;
@@ -59,13 +64,17 @@ impl Storages {
         Self { all }
     }
 
-    /// What brings sources of this kind.
+    /// What brings sources of this kind now.
     pub fn get(&self, kind: &str) -> Option<&Arc<dyn Storage>> {
-        self.all.iter().find(|storage| storage.kinds().iter().any(|name| name.eq_ignore_ascii_case(kind)))
+        self.offered().find(|storage| storage.kinds().iter().any(|name| name.eq_ignore_ascii_case(kind)))
     }
 
-    /// All names of all kinds.
+    /// All names of all kinds offered now.
     pub fn kinds(&self) -> Vec<String> {
-        self.all.iter().flat_map(|storage| storage.kinds()).map(|kind| (*kind).to_owned()).collect()
+        self.offered().flat_map(|storage| storage.kinds()).map(|kind| (*kind).to_owned()).collect()
+    }
+
+    fn offered(&self) -> impl Iterator<Item = &Arc<dyn Storage>> {
+        self.all.iter().filter(|storage| storage.is_offered())
     }
 }

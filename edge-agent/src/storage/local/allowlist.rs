@@ -28,6 +28,10 @@ impl AllowList {
         Self(allowed.iter().filter_map(Pattern::new).collect())
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// The most that any matching pattern grants for a path without links.
     pub(super) fn access(&self, real: &Path) -> Option<Access> {
         let mut granted = self.0.iter().filter(|pattern| pattern.matches(real)).map(|pattern| pattern.access);

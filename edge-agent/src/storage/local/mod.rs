@@ -8,7 +8,7 @@ use std::fs::{self, DirBuilder, OpenOptions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use bacalhau_protocol::model::SpecConfig;
 use bacalhau_protocol::spec::InvalidParams;
@@ -48,13 +48,22 @@ pub enum Error {
 /// Mounts paths of the node. Links and `..` are resolved before the allow-list is asked, and what it was asked about is
 /// what gets mounted.
 pub struct LocalStorage {
-    allowed: Arc<AllowList>,
+    allowed: RwLock<Arc<AllowList>>,
 }
 
 impl LocalStorage {
     /// With the operator's allow-list; an empty one allows nothing.
     pub fn new(allowed: &[AllowedPath]) -> Self {
-        Self { allowed: Arc::new(AllowList::new(allowed)) }
+        Self { allowed: RwLock::new(Arc::new(AllowList::new(allowed))) }
+    }
+
+    /// Replaces the allow-list. Tasks that run keep what they have mounted.
+    pub fn allow(&self, allowed: &[AllowedPath]) {
+        *self.allowed.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(AllowList::new(allowed));
+    }
+
+    fn allowed(&self) -> Arc<AllowList> {
+        Arc::clone(&self.allowed.read().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
@@ -63,8 +72,13 @@ impl Storage for LocalStorage {
         &["localDirectory", "local"]
     }
 
+    /// Without an allow-list no job may see the host's files.
+    fn is_offered(&self) -> bool {
+        !self.allowed().is_empty()
+    }
+
     fn check(&self, source: &SpecConfig) -> Result<(), super::Error> {
-        permitted(&self.allowed, source)?;
+        permitted(&self.allowed(), source)?;
         Ok(())
     }
 
@@ -77,7 +91,7 @@ impl Storage for LocalStorage {
         source: &'a SpecConfig,
         _directory: &'a Path,
     ) -> BoxFuture<'a, Result<Prepared, super::Error>> {
-        let (allowed, source) = (Arc::clone(&self.allowed), source.clone());
+        let (allowed, source) = (self.allowed(), source.clone());
         Box::pin(async move { Ok(tokio::task::spawn_blocking(move || mount(&allowed, &source)).await??) })
     }
 }
