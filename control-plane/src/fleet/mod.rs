@@ -8,6 +8,7 @@
 pub mod authority;
 mod endpoint;
 mod follower;
+mod message;
 mod relay;
 mod serve;
 mod session;

@@ -6,7 +6,7 @@ use bacalhau_protocol::ids::{ExecutionId, NodeId};
 use bacalhau_protocol::wire::stream::{self, LogItem, NodeRequest, Reply, ReplyCode};
 use bytes::Bytes;
 
-use super::Relay;
+use super::{Relay, message};
 use crate::blobs::BlobId;
 
 /// How long a node may take to answer.
@@ -32,6 +32,9 @@ pub enum RelayError {
         /// Why, for people.
         message: String,
     },
+    /// The archive that was uploaded.
+    #[error("reading the stored archive")]
+    Stored(#[source] std::io::Error),
     /// The connection broke, or what came made no sense.
     #[error("node {node} could not be asked: {why}")]
     Broken {
@@ -104,7 +107,7 @@ impl Relay {
             let (mut send, mut receive) = connection.open_bi().await.map_err(|error| error.to_string())?;
             send.write_all(&stream::encode(request)).await.map_err(|error| error.to_string())?;
             let _ = send.finish();
-            let reply: Reply = read_message(&mut receive).await?;
+            let reply: Reply = message::read(&mut receive).await.map_err(|error| error.to_string())?;
             Ok((reply, receive))
         };
         let broken = |why| RelayError::Broken { node: node.clone(), why };
@@ -122,10 +125,10 @@ impl Relay {
 impl LogStream {
     /// The next piece; `None` when nothing more will come.
     pub async fn next(&mut self) -> Result<Option<LogItem>, RelayError> {
-        match read_message(&mut self.receive).await {
+        match message::read(&mut self.receive).await {
             Ok(LogItem::End) => Ok(None),
             Ok(item) => Ok(Some(item)),
-            Err(why) => Err(RelayError::Broken { node: self.node.clone(), why }),
+            Err(error) => Err(RelayError::Broken { node: self.node.clone(), why: error.to_string() }),
         }
     }
 }
@@ -137,11 +140,7 @@ impl ResultStream {
             Source::Blob(file) => {
                 use tokio::io::AsyncReadExt;
                 let mut chunk = bytes::BytesMut::with_capacity(CHUNK);
-                let broken = |why: std::io::Error| RelayError::Broken {
-                    node: NodeId::from_random([0; 16]),
-                    why: format!("reading the stored archive: {why}"),
-                };
-                let read = file.read_buf(&mut chunk).await.map_err(broken)?;
+                let read = file.read_buf(&mut chunk).await.map_err(RelayError::Stored)?;
                 Ok((read > 0).then(|| chunk.freeze()))
             }
             Source::Node { node, receive } => {
@@ -152,13 +151,4 @@ impl ResultStream {
             }
         }
     }
-}
-
-async fn read_message<T: serde::de::DeserializeOwned>(receive: &mut quinn::RecvStream) -> Result<T, String> {
-    let mut prefix = [0; 4];
-    receive.read_exact(&mut prefix).await.map_err(|error| error.to_string())?;
-    let length = stream::check_length(prefix).map_err(|error| error.to_string())?;
-    let mut body = vec![0; length];
-    receive.read_exact(&mut body).await.map_err(|error| error.to_string())?;
-    stream::decode(&body).map_err(|error| error.to_string())
 }

@@ -5,13 +5,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bacalhau_protocol::ids::{ExecutionId, JobId, NodeId};
-use bacalhau_protocol::wire::stream::{self, HubRequest, MAX_MESSAGE_BYTES, Reply, ReplyCode, Sha256Hash};
+use bacalhau_protocol::wire::stream::{self, HubRequest, Reply, ReplyCode, Sha256Hash};
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use tokio::io::AsyncReadExt;
 use tokio::sync::Semaphore;
 
-use super::Shared;
+use super::{Shared, message};
 use crate::blobs::{self, BlobId, Stored};
 
 /// How long the other side may be silent in the middle of a transfer.
@@ -77,10 +77,8 @@ enum Broken {
     Io(#[from] std::io::Error),
     #[error("the stream is gone: {0}")]
     Write(#[from] quinn::WriteError),
-    #[error("the stream is gone: {0}")]
-    Read(#[from] quinn::ReadExactError),
-    #[error("{0}")]
-    Message(#[from] stream::MessageError),
+    #[error(transparent)]
+    Message(#[from] message::ReadError),
     #[error("the other side stalled")]
     Stalled,
     #[error("the blobs: {0}")]
@@ -96,7 +94,7 @@ pub(super) async fn answer(
     mut receive: quinn::RecvStream,
 ) {
     let answered = async {
-        let request: HubRequest = within(read_message(&mut receive)).await?;
+        let request: HubRequest = within(async { Ok(message::read(&mut receive).await?) }).await?;
         if !is_member {
             let message = format!("node {node} is not approved yet");
             return reply(&mut send, &refused(ReplyCode::Forbidden, message)).await;
@@ -249,17 +247,6 @@ fn refused(code: ReplyCode, message: String) -> Reply {
 
 async fn reply(send: &mut quinn::SendStream, reply: &Reply) -> Result<(), Broken> {
     within(async { Ok(send.write_all(&stream::encode(reply)).await?) }).await
-}
-
-/// Reads one length-prefixed message.
-async fn read_message<T: serde::de::DeserializeOwned>(receive: &mut quinn::RecvStream) -> Result<T, Broken> {
-    let mut prefix = [0; 4];
-    receive.read_exact(&mut prefix).await?;
-    let length = stream::check_length(prefix)?;
-    debug_assert!(length <= MAX_MESSAGE_BYTES);
-    let mut body = vec![0; length];
-    receive.read_exact(&mut body).await?;
-    Ok(stream::decode(&body)?)
 }
 
 async fn within<T>(work: impl Future<Output = Result<T, Broken>>) -> Result<T, Broken> {
