@@ -20,11 +20,6 @@ use super::query::Params;
 use super::routes::Api;
 use crate::fleet::{RelayError, ResultStream};
 
-/// Path of an execution's archive.
-pub(super) fn path_of(execution: &Execution) -> String {
-    format!("/api/v1/orchestrator/jobs/{}/executions/{}/results.tar.gz", execution.job_id, execution.id)
-}
-
 /// Sends an archive, or the part of it that was asked for.
 pub(super) async fn download(
     State(api): State<Arc<Api>>,

@@ -305,7 +305,8 @@ async fn blobs_of_stored_jobs_and_results_are_in_use() {
     orchestrator.submit(submission(None, spec)).await.unwrap();
     let job = orchestrator.submit(submission(None, self::spec(JobType::Batch, 1))).await.unwrap().job_id;
     let execution = executions(&orchestrator, &job).await.remove(0);
-    let archive = bacalhau_protocol::spec::publisher::UrlDownload::of_execution(&execution.id, [7; 32], 9);
+    let archive =
+        bacalhau_protocol::spec::publisher::UrlDownload::of_execution(&job, &execution.id, [7; 32], 9);
     let published = Some(archive.to_config());
     let ended = Observation { published, ..observation(&execution.id, ObservedState::Completed) };
     let Observed::Commit(commit) = orchestrator.observe(&execution.node_id, 1, ended).unwrap() else {

@@ -2,7 +2,7 @@
 
 use super::data_url::hex_hash;
 use super::{Fields, InvalidParams, Report, read};
-use crate::ids::ExecutionId;
+use crate::ids::{ExecutionId, JobId};
 use crate::model::SpecConfig;
 
 /// The publisher that keeps an archive on the device and brings it home through the link.
@@ -24,8 +24,8 @@ impl UrlDownload {
     pub const KIND: &'static str = "urlDownload";
 
     /// What an agent reports of an archive that comes home through the link.
-    pub fn of_execution(id: &ExecutionId, sha256: [u8; 32], size: u64) -> Self {
-        Self { url: results_path(id), sha256: Some(sha256), size: Some(size) }
+    pub fn of_execution(job: &JobId, id: &ExecutionId, sha256: [u8; 32], size: u64) -> Self {
+        Self { url: results_path(job, id), sha256: Some(sha256), size: Some(size) }
     }
 
     /// Reads a published result.
@@ -62,8 +62,8 @@ impl UrlDownload {
 }
 
 /// Path of the API under which an execution's archive is fetched.
-pub fn results_path(id: &ExecutionId) -> String {
-    format!("/api/v1/orchestrator/executions/{id}/results.tar.gz")
+pub fn results_path(job: &JobId, id: &ExecutionId) -> String {
+    format!("/api/v1/orchestrator/jobs/{job}/executions/{id}/results.tar.gz")
 }
 
 #[cfg(test)]
@@ -72,13 +72,11 @@ mod tests {
 
     #[test]
     fn a_published_result_comes_back() {
-        let result = UrlDownload::of_execution(&ExecutionId::parse("e-1").unwrap(), [0xab; 32], 7);
+        let (job, execution) = (JobId::parse("j-1").unwrap(), ExecutionId::parse("e-1").unwrap());
+        let result = UrlDownload::of_execution(&job, &execution, [0xab; 32], 7);
         let config = result.to_config();
-        assert!(
-            config
-                .params
-                .starts_with(r#"{"URL":"/api/v1/orchestrator/executions/e-1/results.tar.gz","SHA256":"abab"#)
-        );
+        let start = r#"{"URL":"/api/v1/orchestrator/jobs/j-1/executions/e-1/results.tar.gz","SHA256":"abab"#;
+        assert!(config.params.starts_with(start), "{}", config.params);
         assert_eq!(UrlDownload::parse(&config), Ok(result));
     }
 

@@ -4,9 +4,7 @@ use axum::http::HeaderMap;
 use axum::http::header::HOST;
 use bacalhau_protocol::api;
 use bacalhau_protocol::model::{Execution, Job, JobSpec};
-use bacalhau_protocol::spec::publisher::UrlDownload;
-
-use crate::api::archive;
+use bacalhau_protocol::spec::publisher::{UrlDownload, results_path};
 
 /// Shows executions to a caller who reached the server under some address.
 pub(super) struct Shown {
@@ -39,7 +37,7 @@ impl Shown {
         let download = published.is(UrlDownload::KIND).then(|| UrlDownload::parse(published).ok()).flatten();
         Some(match download.filter(|download| download.url.starts_with('/')) {
             Some(download) => {
-                let url = format!("{}{}", self.base, archive::path_of(execution));
+                let url = format!("{}{}", self.base, results_path(&execution.job_id, &execution.id));
                 api::SpecConfig::from(&UrlDownload { url, ..download }.to_config())
             }
             None => api::SpecConfig::from(published),

@@ -1,4 +1,4 @@
-use bacalhau_protocol::ids::ExecutionId;
+use bacalhau_protocol::ids::{ExecutionId, JobId};
 use bacalhau_protocol::spec::publisher::UrlDownload;
 use serde_json::json;
 
@@ -11,7 +11,9 @@ async fn with_results(world: &World, archive: &'static [u8]) -> (String, String)
     let execution = only_execution(world, &id).await["ID"].as_str().unwrap().to_owned();
     let hash = world.blobs.put(bytes::Bytes::from_static(archive)).await.unwrap().0;
     let execution_id = ExecutionId::parse(&execution).unwrap();
-    let published = UrlDownload::of_execution(&execution_id, hash, archive.len() as u64).to_config();
+    let published =
+        UrlDownload::of_execution(&JobId::parse(&id).unwrap(), &execution_id, hash, archive.len() as u64)
+            .to_config();
     world.observe(&node, 1, completed(&execution, Some(published), "")).await;
     let results = world.get(&format!("{JOBS}/{id}/results")).await.ok();
     let url = results["Items"][0]["Params"]["URL"].as_str().unwrap();

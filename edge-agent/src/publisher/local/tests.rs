@@ -86,7 +86,7 @@ fn contents(archive: &Path) -> BTreeMap<String, String> {
 async fn results_become_one_archive_that_is_described_exactly() {
     let world = World::new(Limits::default());
     let place = UrlDownload::parse(&world.publish("e-1").await).unwrap();
-    assert_eq!(place.url, "/api/v1/orchestrator/executions/e-1/results.tar.gz");
+    assert_eq!(place.url, "/api/v1/orchestrator/jobs/j-1/executions/e-1/results.tar.gz");
     let archive = world.archive("e-1").await.unwrap();
     let bytes = fs::read(&archive.path).unwrap();
     assert_eq!(place.sha256, Some(Sha256::digest(&bytes).into()));
