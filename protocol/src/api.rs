@@ -19,7 +19,7 @@ mod state;
 mod tests;
 mod tolerant;
 
-pub use agent::{AgentNode, Alive, AuthMethod, AuthMethods, BuildVersionInfo};
+pub use agent::{AgentNode, Alive, BuildVersionInfo};
 pub use error::{ErrorBody, code};
 pub use execution::{AllocatedResources, Execution, RunOutput};
 pub use history::{Event, HistoryItem, HistoryType};
@@ -29,9 +29,9 @@ pub use job::{
 };
 pub use node::{ComputeNodeInfo, Connection, ConnectionState, NodeInfo, NodeState};
 pub use requests::{
-    DiffResponse, GetJobResponse, GetNodeResponse, ListNodesResponse, ListResponse, LogFrame, LogLine,
-    NodeActionRequest, NodeActionResponse, PutJobRequest, PutJobResponse, RerunJobRequest, RerunJobResponse,
-    StopJobRequest, StopJobResponse,
+    GetJobResponse, GetNodeResponse, ListNodesResponse, ListResponse, LogFrame, LogLine, NodeActionRequest,
+    NodeActionResponse, PutJobRequest, PutJobResponse, RerunJobRequest, RerunJobResponse, StopJobRequest,
+    StopJobResponse,
 };
 pub use resources::{Gpu, Resources};
 pub use state::{ComputeStateNumber, DesiredStateNumber, JobStateWord, State};

@@ -9,7 +9,7 @@ mod parse;
 mod validate;
 
 pub use parse::{MAX_SELECTOR_BYTES, SelectorError, parse};
-pub use validate::{ConstraintProblem, Part, valid_label_key, valid_label_value, validate};
+pub use validate::{ConstraintProblem, Part, validate};
 
 /// A key with this in front is a preference: it affects ranking, not selection.
 pub const PREFERENCE_PREFIX: &str = "favour_";

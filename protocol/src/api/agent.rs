@@ -1,12 +1,8 @@
 //! What a server says about itself.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 use super::node::{NodeInfo, NodeState};
-use super::tolerant::nullable;
 use crate::model;
 
 /// Answer of `agent/alive`.
@@ -66,26 +62,4 @@ pub struct AgentNode {
     /// For clients up to 1.5.
     #[serde(flatten)]
     pub state: NodeState,
-}
-
-/// Answer of `auth`: the ways to authenticate.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
-pub struct AuthMethods {
-    /// Always empty.
-    pub next_token: String,
-    /// By name.
-    #[serde(deserialize_with = "nullable")]
-    pub methods: BTreeMap<String, AuthMethod>,
-}
-
-/// One way to authenticate.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct AuthMethod {
-    /// `challenge` or `ask`.
-    #[serde(rename = "type")]
-    pub method_type: String,
-    /// What the client needs to answer.
-    pub params: Value,
 }

@@ -32,14 +32,10 @@ pub struct ErrorBody {
     pub details: BTreeMap<String, String>,
 }
 
-/// Error codes and the HTTP status each implies (api.md 1.5).
+/// Error codes and the HTTP status each comes with (api.md 1.5).
 pub mod code {
     /// 400.
     pub const BAD_REQUEST: &str = "BadRequest";
-    /// 400.
-    pub const VALIDATION: &str = "ValidationError";
-    /// 401.
-    pub const UNAUTHORIZED: &str = "Unauthorized";
     /// 403.
     pub const FORBIDDEN: &str = "Forbidden";
     /// 404.
@@ -54,32 +50,10 @@ pub mod code {
     pub const MULTIPLE_JOBS_FOUND: &str = "MultipleJobsFound";
     /// 409 here, 500 in Bacalhau 1.9.
     pub const MULTIPLE_EXECUTIONS_FOUND: &str = "MultipleExecutionsFound";
-    /// 409 here, 500 in Bacalhau 1.9.
-    pub const CONFLICT_JOB_STATE: &str = "ConflictJobState";
-    /// 429.
-    pub const RESOURCE_EXHAUSTED: &str = "ResourceExhausted";
-    /// 500.
+    /// 500, and 400 for requests that make no sense: Bacalhau gives those no code of their own.
     pub const INTERNAL: &str = "InternalError";
     /// 500.
     pub const DATASTORE: &str = "DatastoreFailure";
-    /// 501.
-    pub const NOT_IMPLEMENTED: &str = "NotImplemented";
     /// 503.
     pub const UNAVAILABLE: &str = "ServiceUnavailable";
-
-    /// The status a code implies; 500 for codes without one of their own.
-    pub fn status(code: &str) -> u16 {
-        match code {
-            BAD_REQUEST | VALIDATION => 400,
-            UNAUTHORIZED => 401,
-            FORBIDDEN => 403,
-            NOT_FOUND => 404,
-            RESOURCE_IN_USE | CONFLICT_NODE_STATE | MULTIPLE_NODES_FOUND => 409,
-            MULTIPLE_JOBS_FOUND | MULTIPLE_EXECUTIONS_FOUND | CONFLICT_JOB_STATE => 409,
-            RESOURCE_EXHAUSTED => 429,
-            NOT_IMPLEMENTED => 501,
-            UNAVAILABLE => 503,
-            _ => 500,
-        }
-    }
 }

@@ -9,7 +9,7 @@ use super::job::Job;
 use super::node::NodeState;
 use super::tolerant::{null_when_empty, nullable};
 
-/// `PUT orchestrator/jobs` and `PUT orchestrator/jobs/diff`. The job stays as it was written, so that the server can
+/// `PUT orchestrator/jobs`. The job stays as it was written, so that the server can
 /// say which fields it does not know.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
@@ -30,17 +30,6 @@ pub struct PutJobResponse {
     /// The evaluation it led to.
     #[serde(rename = "EvaluationID")]
     pub evaluation_id: String,
-    /// What was ignored or odd.
-    #[serde(serialize_with = "null_when_empty", deserialize_with = "nullable")]
-    pub warnings: Vec<String>,
-}
-
-/// Answer of `PUT orchestrator/jobs/diff`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
-pub struct DiffResponse {
-    /// Lines beginning with `+`, `-` or a blank; empty when nothing differs.
-    pub diff: String,
     /// What was ignored or odd.
     #[serde(serialize_with = "null_when_empty", deserialize_with = "nullable")]
     pub warnings: Vec<String>,

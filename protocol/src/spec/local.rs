@@ -30,11 +30,6 @@ pub enum CreateAs {
 }
 
 impl LocalSource {
-    /// Whether `config` is a local source, under either name.
-    pub fn is(config: &SpecConfig) -> bool {
-        config.is("localDirectory") || config.is("local")
-    }
-
     /// Reads the parameters.
     pub fn parse(config: &SpecConfig) -> Result<Self, InvalidParams> {
         read(config, Self::from_fields)
