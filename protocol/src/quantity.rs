@@ -6,7 +6,7 @@ mod decimal;
 mod share;
 
 use decimal::{Decimal, Exponent};
-pub use share::Share;
+pub use share::{InvalidShare, Share};
 
 /// A text is no amount of this kind.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

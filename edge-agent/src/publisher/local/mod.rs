@@ -144,7 +144,8 @@ impl Publisher for LocalPublisher {
         let Results { job_id, execution_id, directory, .. } = results;
         Box::pin(async move {
             let archive = self.pack(execution_id, directory).await?;
-            let place = UrlDownload::of_execution(job_id, execution_id, archive.hash, archive.size).to_config();
+            let place =
+                UrlDownload::of_execution(job_id, execution_id, archive.hash, archive.size).to_config();
             self.deliver(job_id, execution_id, &archive).await;
             Ok(place)
         })
