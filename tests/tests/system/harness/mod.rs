@@ -1,0 +1,12 @@
+//! What the tests share.
+
+mod cluster;
+mod eventually;
+mod process;
+
+pub(crate) mod chance;
+pub(crate) mod guests;
+pub(crate) mod job;
+
+pub(crate) use cluster::{CONTROL_PLANE, Cluster};
+pub(crate) use eventually::{eventually, seen};
