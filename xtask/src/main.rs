@@ -50,7 +50,7 @@ cargo xtask COMMAND
 
   setup [GROUP …]    install the system packages that the other commands need; says which
   test               everything CI runs: formatting, lints, tests
-  demo               a control plane and three agents on this machine, an ops job over its logs
+  demo [AGENT …]     a control plane and three agents on this machine, an ops job over its logs
   bench [NAME …]     the measurements of docs/benchmarks.md; what follows `--` is for the bench
   wasm               build the example module examples/host-logs/host-logs.wasm
   dist --target T …  build the agent as one static binary per target, into dist/

@@ -41,8 +41,10 @@ impl Cluster {
     }
 
     /// Starts an agent that lets jobs read this machine's logs.
-    pub(super) fn start_agent(&mut self, name: &str) -> Result<()> {
-        let mut command = Command::new(program("bacalhau-agent"));
+    pub(super) fn start_agent(&mut self, name: &str, agent: &[String]) -> Result<()> {
+        let (program, arguments) = agent.split_first().context("no agent to start")?;
+        let mut command = Command::new(program);
+        command.args(arguments).current_dir(workspace::root());
         command.args(["--name", name, "--data-dir"]).arg(self.folder.join(name));
         command.args(["--orchestrator", &format!("127.0.0.1:{}", self.link_port)]);
         command.arg("--join-file").arg(self.folder.join(CONTROL_PLANE).join(JOIN_FILE));
@@ -142,7 +144,8 @@ impl Drop for Cluster {
     }
 }
 
-fn program(name: &str) -> PathBuf {
+/// One of the two programs, as just built.
+pub(super) fn program(name: &str) -> PathBuf {
     workspace::target_dir().join("debug").join(name)
 }
 
