@@ -1,10 +1,11 @@
 //! Groups what waits and commits it.
 
 use std::io;
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Mutex, PoisonError};
 use std::thread::{Builder, JoinHandle};
 
+use tokio::sync::mpsc::error::TrySendError;
+use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::sync::oneshot;
 
 use super::medium::Medium;
@@ -33,14 +34,15 @@ pub(super) enum Writer {
 }
 
 pub(super) struct Running {
-    requests: SyncSender<Request>,
+    /// Takes memory for what waits only; a channel of the standard library would set aside 768 KiB for good.
+    requests: Sender<Request>,
     thread: JoinHandle<()>,
 }
 
 impl Writer {
     pub(super) fn on_thread(medium: impl Medium) -> io::Result<Self> {
-        let (requests, waiting) = sync_channel(MAX_WAITING);
-        let thread = Builder::new().name("journal".to_owned()).spawn(move || run(medium, &waiting))?;
+        let (requests, waiting) = channel(MAX_WAITING);
+        let thread = Builder::new().name("journal".to_owned()).spawn(move || run(medium, waiting))?;
         Ok(Self::OnThread(Mutex::new(Some(Running { requests, thread }))))
     }
 
@@ -56,7 +58,7 @@ impl Writer {
                 match running.requests.try_send(request) {
                     Ok(()) => {}
                     Err(TrySendError::Full(request)) => request.answer(Err(WriteError::Overloaded)),
-                    Err(TrySendError::Disconnected(request)) => request.answer(Err(WriteError::Closed)),
+                    Err(TrySendError::Closed(request)) => request.answer(Err(WriteError::Closed)),
                 }
             }
             Self::InPlace(medium) => {
@@ -111,9 +113,9 @@ impl Request {
 }
 
 /// Collects what waits behind the first request somebody waits for, and commits it at once.
-fn run(mut medium: impl Medium, waiting: &Receiver<Request>) {
+fn run(mut medium: impl Medium, mut waiting: Receiver<Request>) {
     let mut group: Vec<Request> = Vec::new();
-    while let Ok(request) = waiting.recv() {
+    while let Some(request) = waiting.blocking_recv() {
         group.push(request);
         while size(&group) < MAX_GROUP
             && let Ok(request) = waiting.try_recv()
