@@ -20,7 +20,11 @@ pub struct Decide {
 }
 
 impl Decide {
-    pub(super) async fn run(self, context: &Context, action: NodeAction) -> anyhow::Result<ExitCode> {
+    pub(super) fn id(&self) -> &str {
+        &self.id
+    }
+
+    pub(super) async fn run(&self, context: &Context, action: NodeAction) -> anyhow::Result<ExitCode> {
         let decided = context.client()?.decide(&self.id, action, &self.message).await;
         decided.with_context(|| format!("failed to {} node {}", action.as_str(), self.id))?;
         output::print("Ok\n")?;

@@ -13,7 +13,7 @@ use crate::output::{self, Column, ListOutput, Table, cell};
 /// Lists nodes.
 #[derive(Args, Debug)]
 pub struct List {
-    /// Column groups: labels, version, features, capacity
+    /// Column groups: labels, version, features, capacity, key
     #[arg(long, default_value = "labels,capacity", value_name = "GROUPS")]
     show: Vec<String>,
     /// Only nodes with these labels, as in zone=a,tier!=test
@@ -100,6 +100,7 @@ fn table(nodes: &[NodeState], groups: &[String], wide: bool) -> Table {
 }
 
 const LABELS: [Column; 1] = [Column::limited("labels", 50)];
+const KEY: [Column; 1] = [Column::limited("key", 32)];
 const VERSION: [Column; 3] = [Column::new("version"), Column::new("architecture"), Column::new("os")];
 const FEATURES: [Column; 3] =
     [Column::limited("engines", 7), Column::limited("inputs from", 11), Column::limited("outputs", 7)];
@@ -112,6 +113,7 @@ const CAPACITY_WIDTH: usize = 10;
 fn group_columns(group: &str) -> &'static [Column] {
     match group {
         "labels" => &LABELS,
+        "key" => &KEY,
         "version" => &VERSION,
         "features" => &FEATURES,
         "capacity" => &CAPACITY,
@@ -141,6 +143,7 @@ fn group_cells(node: &NodeState, group: &str, wide: bool) -> Vec<String> {
                 info.labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
             vec![labels.join(" ")]
         }
+        "key" => vec![node.key_fingerprint.clone()],
         "version" => {
             let build = &info.bacalhau_version;
             vec![build.git_version.clone(), build.goarch.clone(), build.goos.clone()]
