@@ -6,6 +6,8 @@
 //! and watchers follow the store's watch.
 
 mod draft;
+#[cfg(test)]
+mod golden;
 mod history;
 pub mod keys;
 mod load;

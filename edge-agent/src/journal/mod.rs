@@ -7,6 +7,8 @@
 mod crashes;
 mod disk;
 mod environment;
+#[cfg(test)]
+mod golden;
 mod medium;
 mod memory;
 #[cfg(test)]
