@@ -2,8 +2,10 @@
 
 mod conversation;
 mod handshake;
+mod relay;
 mod transfers;
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -30,11 +32,17 @@ struct Setup {
 impl Setup {
     /// Starts both. The caller plays the actor.
     fn start() -> (Self, mpsc::Receiver<LinkEvent>) {
+        Self::start_by_way_of(|hub| hub)
+    }
+
+    /// Starts both; the link dials what `way` makes of the control plane's address.
+    fn start_by_way_of(way: impl FnOnce(SocketAddr) -> SocketAddr) -> (Self, mpsc::Receiver<LinkEvent>) {
         let authority = Authority::new();
         let hub = Hub::start(authority.credentials(2020, 2040));
         let directory = tempfile::tempdir().unwrap();
         let nowhere = Orchestrator { host: "127.0.0.1".to_owned(), port: 0 };
-        let orchestrators = vec![nowhere, orchestrator(&hub)];
+        let there = Orchestrator { host: "127.0.0.1".to_owned(), port: way(hub.address()).port() };
+        let orchestrators = vec![nowhere, there];
         let (link, ends) = link(directory.path(), &authority, orchestrators);
         let stop = CancellationToken::new();
         let running = tokio::spawn(link.run(Arc::new(Files::in_directory(directory.path())), stop.clone()));
@@ -71,10 +79,6 @@ fn link(directory: &Path, authority: &Authority, orchestrators: Vec<Orchestrator
     let join = JoinToken { authority: authority.fingerprint(), secret: "s".to_owned() };
     let authorities = Authorities::load(directory, Some(&join)).unwrap();
     Link::new(&identity, authorities, orchestrators, Clock::new(None)).unwrap()
-}
-
-fn orchestrator(hub: &Hub) -> Orchestrator {
-    Orchestrator { host: "127.0.0.1".to_owned(), port: hub.address().port() }
 }
 
 fn execution() -> ExecutionId {

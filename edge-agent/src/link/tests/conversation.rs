@@ -5,6 +5,7 @@ use quinn::VarInt;
 
 use super::super::outgoing::{Command, End};
 use super::super::session::last_words;
+use super::relay::Relay;
 use super::*;
 
 async fn connected(events: &mut mpsc::Receiver<LinkEvent>) -> Outgoing {
@@ -30,6 +31,28 @@ async fn bytes_flow_both_ways_and_a_restart_is_followed() {
         connection.close(VarInt::from_u32(0), b"");
         assert!(matches!(events.recv().await, Some(LinkEvent::Disconnected)));
     }
+}
+
+#[tokio::test]
+async fn a_connection_outlives_a_change_of_address() {
+    let mut relay = None;
+    let (mut setup, mut events) = Setup::start_by_way_of(|hub| relay.insert(Relay::start(hub)).address);
+    let outgoing = connected(&mut events).await;
+    outgoing.send(Bytes::from_static(b"one"));
+    let connection = setup.hub.accept().await;
+    let (mut writing, mut reading) = connection.accept_bi().await.unwrap();
+    let mut heard = [0; 3];
+    reading.read_exact(&mut heard).await.unwrap();
+    let before = connection.remote_address();
+
+    let relay = relay.unwrap();
+    relay.move_device().await;
+    outgoing.send(Bytes::from_static(b"two"));
+    reading.read_exact(&mut heard).await.unwrap();
+    assert_eq!(&heard, b"two");
+    writing.write_all(b"answer").await.unwrap();
+    assert!(matches!(events.recv().await, Some(LinkEvent::Bytes(bytes)) if &bytes[..] == b"answer"));
+    assert_ne!(connection.remote_address(), before);
 }
 
 #[tokio::test]
