@@ -82,12 +82,17 @@ impl NodeLink {
         Ok(events)
     }
 
-    /// A new state of an execution, already journaled under `sequence`. It replaces an unacknowledged older one of the
-    /// same execution; the caller carries that one's events over.
+    /// A new state of an execution under `sequence`. It replaces an unacknowledged older one of the same execution; the
+    /// caller carries that one's events over, for the case that it was lost. On a connection that has carried the older
+    /// one, its events are not sent again.
     pub fn observe(&mut self, sequence: u64, observation: Observation) {
-        self.unacknowledged.retain(|_, old| old.execution_id != observation.execution_id);
+        let is_older = |_: &u64, old: &mut Observation| old.execution_id == observation.execution_id;
+        let older: Vec<Observation> =
+            self.unacknowledged.extract_if(.., is_older).map(|(_, old)| old).collect();
         if self.is_established() {
-            self.send(&FromNode::Observed { sequence, observation: Box::new(observation.clone()) });
+            let mut news = observation.clone();
+            news.events.retain(|event| !older.iter().any(|old| old.events.contains(event)));
+            self.send(&FromNode::Observed { sequence, observation: Box::new(news) });
         }
         self.unacknowledged.insert(sequence, observation);
     }

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use super::{HubEvent, HubLink, LinkError, NodeEvent, NodeLink};
 use crate::ids::{ExecutionId, NodeId};
 use crate::model::{
-    BuildInfo, DesiredState, Membership, NodeInfo, NodeUsage, Observation, ObservedState, Resources,
+    BuildInfo, DesiredState, Event, Membership, NodeInfo, NodeUsage, Observation, ObservedState, Resources,
 };
 use crate::time::Timestamp;
 use crate::wire::{
@@ -344,4 +344,47 @@ fn a_refusal_reaches_the_node() {
     node.connected(hello(Vec::new()));
     assert_eq!(node.receive(&hub.transmit()).unwrap(), vec![NodeEvent::Refused(refusal)]);
     assert!(!node.is_established());
+}
+
+/// The events of each observation that a control plane finds in the node's bytes.
+fn told(hub: &mut HubLink, node: &mut NodeLink) -> Vec<Vec<String>> {
+    let events = hub.receive(&node.transmit()).unwrap();
+    events
+        .into_iter()
+        .filter_map(|event| match event {
+            HubEvent::Observed { observation, .. } => {
+                Some(observation.events.into_iter().map(|event| event.message).collect())
+            }
+            _ => None,
+        })
+        .collect()
+}
+
+#[test]
+fn an_event_is_sent_once_on_a_connection_and_again_on_the_next_until_it_is_acknowledged() {
+    let event = |message: &str| Event {
+        topic: String::new(),
+        message: message.to_owned(),
+        at: Timestamp(1),
+        details: BTreeMap::new(),
+    };
+    let with = |messages: &[&str]| Observation {
+        events: messages.iter().map(|message| event(message)).collect(),
+        ..observation(1, 1)
+    };
+    let mut node = NodeLink::default();
+    let connect = |node: &mut NodeLink| {
+        let mut hub = HubLink::new();
+        node.connected(hello(Vec::new()));
+        hub.receive(&node.transmit()).unwrap();
+        hub.welcome(welcome());
+        node.receive(&hub.transmit()).unwrap();
+        hub
+    };
+    let mut hub = connect(&mut node);
+    node.observe(1, with(&["started"]));
+    node.observe(2, with(&["started", "ended"]));
+    assert_eq!(told(&mut hub, &mut node), [["started"], ["ended"]]);
+    let mut hub = connect(&mut node);
+    assert_eq!(told(&mut hub, &mut node), [["started", "ended"]]);
 }

@@ -187,7 +187,10 @@ async fn what_happens_while_offline_is_told_at_the_next_connection() {
     world.hub.acknowledges = true;
     let hello = world.welcome().await;
     assert_eq!(hello.known.len(), 1);
-    assert_eq!(world.hub.observed().await, first);
+    let again = world.hub.observed().await;
+    assert_eq!((again.state, again.output), (first.state, first.output));
+    let events: Vec<_> = again.events.iter().map(|event| event.message.as_str()).collect();
+    assert_eq!(events, ["Running", "Completed successfully"], "nothing of it was acknowledged");
     world.hub.cut().await;
     assert_eq!(world.welcome().await.known, [], "acknowledged, and so forgotten");
 }
