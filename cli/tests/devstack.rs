@@ -104,11 +104,13 @@ fn a_devstack_runs_jobs_and_leaves_nothing_behind() {
 #[test]
 fn a_server_that_is_not_there_is_named_with_advice() {
     let home = tempfile::tempdir().unwrap();
-    let output = program(home.path()).args(["job", "list", "--api-port", "1"]).output().unwrap();
-    let told = String::from_utf8(output.stderr).unwrap();
-    assert_eq!((output.status.code(), output.stdout.len()), (Some(1), 0));
-    assert!(
-        told.contains("not reachable at http://127.0.0.1:1") && told.contains("Hint:  start a server"),
-        "{told}"
-    );
+    for command in
+        [&["job", "list"][..], &["job", "logs", "x"], &["job", "get", "x"], &["node", "approve", "x"]]
+    {
+        let output = program(home.path()).args(command).args(["--api-port", "1"]).output().unwrap();
+        let told = String::from_utf8(output.stderr).unwrap();
+        assert_eq!((output.status.code(), output.stdout.len()), (Some(1), 0), "{told}");
+        assert!(told.contains("not reachable at http://127.0.0.1:1"), "{command:?}: {told}");
+        assert!(told.contains("Hint:  start a server"), "{command:?}: {told}");
+    }
 }

@@ -11,7 +11,7 @@ pub enum Error {
         /// The server, without a trailing slash.
         endpoint: String,
         /// What the transport said.
-        source: reqwest::Error,
+        source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// Somebody answers too slowly.
     #[error("request to {endpoint} timed out")]

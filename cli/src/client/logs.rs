@@ -70,6 +70,9 @@ impl Client {
                 let body = response.body().as_deref().unwrap_or_default();
                 Error::Api(Box::new(super::error::read_body(response.status().as_u16(), body)))
             }
+            tungstenite::Error::Io(source) => {
+                Error::Unreachable { endpoint: self.endpoint(), source: source.into() }
+            }
             other => log_error(other),
         }
     }

@@ -45,6 +45,7 @@ const AGENT: &str = "/api/v1/agent";
 impl Client {
     /// A client of this server. Nothing is sent yet.
     pub fn new(config: ClientConfig) -> Self {
+        // A proxy for the web knows nothing of devices and control planes on a network of their own.
         let http = reqwest::Client::builder()
             .connect_timeout(CONNECT_TIMEOUT)
             .no_proxy()
@@ -108,7 +109,7 @@ impl Client {
     fn transport(&self, source: reqwest::Error) -> Error {
         let endpoint = self.endpoint();
         match () {
-            () if source.is_connect() => Error::Unreachable { endpoint, source: source.without_url() },
+            () if source.is_connect() => Error::Unreachable { endpoint, source: source.without_url().into() },
             () if source.is_timeout() => Error::TimedOut { endpoint },
             () => Error::Network { endpoint, source: source.without_url() },
         }
