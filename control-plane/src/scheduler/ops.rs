@@ -12,7 +12,7 @@ use super::plan::Explanation;
 use super::standing::Standing;
 
 /// Job meta key: every target must answer, or the job fails.
-const REQUIRE_ALL: &str = "bacalhau.org/require-all";
+const REQUIRE_ALL: &str = "require-all";
 
 /// Fixes the targets once, gives up those that stay silent, and ends the job when every target is final.
 pub(super) fn plan(draft: &mut Draft<'_>) {

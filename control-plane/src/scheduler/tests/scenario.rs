@@ -96,7 +96,7 @@ fn job(arguments: &[&str]) -> bacalhau_protocol::model::JobSpec {
             "execution" => task.timeouts.execution_s = seconds(value),
             "queue" => task.timeouts.queue_s = seconds(value),
             "require-all" => {
-                spec.meta.insert("bacalhau.org/require-all".to_owned(), "true".to_owned());
+                spec.meta.insert("require-all".to_owned(), "true".to_owned());
             }
             unknown => panic!("unknown job setting {unknown:?}"),
         }
