@@ -1,6 +1,7 @@
 //! What this server says about itself (api.md 3.15 to 3.20).
 
 use std::collections::BTreeMap;
+use std::future::{Ready, ready};
 use std::sync::Arc;
 
 use axum::Extension;
@@ -17,38 +18,42 @@ use super::error::ApiError;
 use super::routes::Api;
 
 /// Open to everybody.
-pub(super) async fn alive() -> Answer<Alive> {
-    std::future::ready(Answer(Alive { status: "OK".to_owned() })).await
+pub(super) fn alive() -> Ready<Answer<Alive>> {
+    ready(Answer(Alive { status: "OK".to_owned() }))
 }
 
 /// Open to everybody.
-pub(super) async fn version() -> Answer<BuildVersionInfo> {
-    std::future::ready(Answer(build::info())).await
+pub(super) fn version() -> Ready<Answer<BuildVersionInfo>> {
+    ready(Answer(build::info()))
 }
 
 /// Open to everybody: there is no single sign-on.
-pub(super) async fn auth_config() -> Answer<Value> {
-    std::future::ready(Answer(json!({"Version": "1.0.0", "Config": {}}))).await
+pub(super) fn auth_config() -> Ready<Answer<Value>> {
+    ready(Answer(json!({"Version": "1.0.0", "Config": {}})))
 }
 
 /// The orchestrator as a node.
-pub(super) async fn node(
+pub(super) fn node(
     State(api): State<Arc<Api>>,
     Extension(caller): Extension<Caller>,
-) -> Result<Answer<AgentNode>, ApiError> {
-    authorize(&caller, Action::Read, Resource::Agent)?;
-    std::future::ready(Ok(Answer(describe(&api.parts.node_id)))).await
+) -> Ready<Result<Answer<AgentNode>, ApiError>> {
+    let allowed = authorize(&caller, Action::Read, Resource::Agent);
+    ready(allowed.map(|()| Answer(describe(&api.parts.node_id))))
 }
 
-/// How many jobs are in progress and how many nodes are there.
-pub(super) async fn debug(
+/// How many nodes are known and how many are there.
+pub(super) fn debug(
     State(api): State<Arc<Api>>,
     Extension(caller): Extension<Caller>,
-) -> Result<Answer<Value>, ApiError> {
-    authorize(&caller, Action::Read, Resource::Agent)?;
+) -> Ready<Result<Answer<Value>, ApiError>> {
+    ready(count_nodes(&api, &caller).map(Answer))
+}
+
+fn count_nodes(api: &Api, caller: &Caller) -> Result<Value, ApiError> {
+    authorize(caller, Action::Read, Resource::Agent)?;
     let nodes = api.parts.orchestrator.nodes("")?;
     let connected = nodes.iter().filter(|node| node.is_connected).count();
-    std::future::ready(Ok(Answer(json!({"Nodes": {"Known": nodes.len(), "Connected": connected}})))).await
+    Ok(json!({"Nodes": {"Known": nodes.len(), "Connected": connected}}))
 }
 
 fn describe(node_id: &str) -> AgentNode {

@@ -1,6 +1,7 @@
 //! Nodes (api.md 3.12 to 3.14).
 
 use std::cmp::{Ordering, Reverse};
+use std::future::{Ready, ready};
 use std::sync::Arc;
 
 use axum::Extension;
@@ -19,41 +20,23 @@ use super::routes::Api;
 use crate::orchestrator::{NodeChange, NodeStatus};
 
 /// All nodes that match, sorted.
-pub(super) async fn list(
+pub(super) fn list(
     State(api): State<Arc<Api>>,
     Extension(caller): Extension<Caller>,
     params: Params,
-) -> Result<Answer<ListNodesResponse>, ApiError> {
-    authorize(&caller, Action::Read, Resource::Nodes)?;
-    let (wanted, order) = (params.selector()?, order(params.text("order_by"))?);
-    let (approval, status) = (params.text("filter-approval"), params.text("filter-status"));
-    let is = |filter: &str, word: &str| filter.is_empty() || filter.eq_ignore_ascii_case(word);
-    let mut nodes: Vec<NodeState> = api.parts.orchestrator.nodes("")?.into_iter().map(show).collect();
-    nodes.retain(|node| {
-        is(approval, &node.membership)
-            && is(status, node.connection.as_str())
-            && selector::matches(&wanted, &node.info.labels)
-    });
-    nodes.sort_by(|a, b| order(a, b).then_with(|| a.info.node_id.cmp(&b.info.node_id)));
-    if params.flag("reverse")? {
-        nodes.reverse();
-    }
-    match params.number("limit")? {
-        0 => {}
-        limit => nodes.truncate(usize::try_from(limit).unwrap_or(usize::MAX)),
-    }
-    std::future::ready(Ok(Answer(ListNodesResponse { next_token: String::new(), nodes }))).await
+) -> Ready<Result<Answer<ListNodesResponse>, ApiError>> {
+    let nodes = matching(&api, &caller, &params);
+    ready(nodes.map(|nodes| Answer(ListNodesResponse { next_token: String::new(), nodes })))
 }
 
 /// One node by its id or the start of it.
-pub(super) async fn get(
+pub(super) fn get(
     State(api): State<Arc<Api>>,
     Extension(caller): Extension<Caller>,
     Path(text): Path<String>,
-) -> Result<Answer<GetNodeResponse>, ApiError> {
-    authorize(&caller, Action::Read, Resource::Nodes)?;
-    let node = show(find(&api, &text)?);
-    std::future::ready(Ok(Answer(GetNodeResponse { node }))).await
+) -> Ready<Result<Answer<GetNodeResponse>, ApiError>> {
+    let found = authorize(&caller, Action::Read, Resource::Nodes).and_then(|()| find(&api, &text));
+    ready(found.map(|node| Answer(GetNodeResponse { node: show(node) })))
 }
 
 /// Approves, rejects or deletes a node.
@@ -77,6 +60,28 @@ pub(super) async fn change(
     let message = body.text("Message")?;
     api.parts.orchestrator.change_node(&node.record.id, change, &message).await?;
     Ok(Answer(NodeActionResponse { success: true, error: String::new() }))
+}
+
+fn matching(api: &Api, caller: &Caller, params: &Params) -> Result<Vec<NodeState>, ApiError> {
+    authorize(caller, Action::Read, Resource::Nodes)?;
+    let (wanted, order) = (params.selector()?, order(params.text("order_by"))?);
+    let (approval, status) = (params.text("filter-approval"), params.text("filter-status"));
+    let is = |filter: &str, word: &str| filter.is_empty() || filter.eq_ignore_ascii_case(word);
+    let mut nodes: Vec<NodeState> = api.parts.orchestrator.nodes("")?.into_iter().map(show).collect();
+    nodes.retain(|node| {
+        is(approval, &node.membership)
+            && is(status, node.connection.as_str())
+            && selector::matches(&wanted, &node.info.labels)
+    });
+    nodes.sort_by(|a, b| order(a, b).then_with(|| a.info.node_id.cmp(&b.info.node_id)));
+    if params.flag("reverse")? {
+        nodes.reverse();
+    }
+    match params.number("limit")? {
+        0 => {}
+        limit => nodes.truncate(usize::try_from(limit).unwrap_or(usize::MAX)),
+    }
+    Ok(nodes)
 }
 
 fn find(api: &Api, text: &str) -> Result<NodeStatus, ApiError> {

@@ -1,5 +1,6 @@
 //! Which path is whose.
 
+use std::future::ready;
 use std::sync::Arc;
 
 use axum::Router;
@@ -32,20 +33,20 @@ pub(super) fn routes(parts: Parts) -> Router {
         .route("/api/v1/agent/node", get(agent::node))
         .route("/api/v1/agent/debug", get(agent::debug))
         .route("/api/v1/agent/authconfig", get(agent::auth_config))
-        .route("/api/v1/requester/{*path}", any(|| std::future::ready(ApiError::gone())))
+        .route("/api/v1/requester/{*path}", any(|| ready(ApiError::gone())))
         .route("/", moved("/api/v1/agent/version"))
         .route("/version", moved("/api/v1/agent/version"))
         .route("/livez", moved("/api/v1/agent/alive"))
-        .route("/api/v1/livez", get(|| std::future::ready("OK")))
+        .route("/api/v1/livez", get(|| ready("OK")))
         .route("/api/v1/healthz", get(agent::alive))
-        .fallback(|| std::future::ready(ApiError::no_route()))
+        .fallback(|| ready(ApiError::no_route()))
         .layer(axum::middleware::from_fn(door::pass))
         .with_state(Arc::new(api))
 }
 
 /// Where older clients still look.
 fn moved(to: &'static str) -> MethodRouter<Arc<Api>> {
-    get(move || std::future::ready((StatusCode::MOVED_PERMANENTLY, [(LOCATION, to)])))
+    get(move || ready((StatusCode::MOVED_PERMANENTLY, [(LOCATION, to)])))
 }
 
 fn job_routes() -> Router<Arc<Api>> {

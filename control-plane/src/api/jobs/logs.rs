@@ -1,6 +1,7 @@
 //! A task's output over a WebSocket (api.md 3.11). The upgrade comes first, so whatever is wrong is told in a frame;
 //! every stream ends with Close 1000.
 
+use std::future::{Ready, ready};
 use std::sync::Arc;
 
 use axum::Extension;
@@ -32,23 +33,32 @@ struct Asked {
 struct Gone;
 
 /// Opens the socket.
-pub(in crate::api) async fn follow(
+pub(in crate::api) fn follow(
     State(api): State<Arc<Api>>,
     Extension(caller): Extension<Caller>,
     Path(job): Path<String>,
     params: Params,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+) -> Ready<Result<Response, ApiError>> {
+    let upgrade = upgrade.map_err(|_| ApiError::upgrade_required());
+    ready(upgrade.and_then(|upgrade| accept(api, &caller, job, params, upgrade)))
+}
+
+fn accept(
+    api: Arc<Api>,
+    caller: &Caller,
+    job: String,
+    params: Params,
+    upgrade: WebSocketUpgrade,
 ) -> Result<Response, ApiError> {
-    authorize(&caller, Action::Read, Resource::Jobs)?;
-    let upgrade = upgrade.map_err(|_| ApiError::upgrade_required())?;
+    authorize(caller, Action::Read, Resource::Jobs)?;
     let slot = api.log_streams.clone().try_acquire_owned();
     let slot = slot.map_err(|_| ApiError::busy("too many log streams are open; try again later"))?;
     let asked = Asked { job, tail: params.flag("tail")?, follow: params.flag("follow")?, params };
-    std::future::ready(Ok(upgrade.on_upgrade(async move |socket| {
+    Ok(upgrade.on_upgrade(async move |socket| {
         serve(&api, &asked, socket).await;
         drop(slot);
-    })))
-    .await
+    }))
 }
 
 async fn serve(api: &Api, asked: &Asked, mut socket: WebSocket) {
