@@ -1,16 +1,18 @@
 //! Power cuts: `kill -9` of any program at any moment, then a restart on the same data.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
+use bacalhau_cli::client::Client;
 use bacalhau_protocol::api::{Connection, Execution, Job};
 use serde_json::Value;
+use tokio::sync::watch;
 
 use crate::harness::chance::Chance;
 use crate::harness::{CONTROL_PLANE, Cluster, eventually, guests, job, seen};
 
-/// Kills in a run of this test. `ROUNDS=<number>` asks for another number.
+/// Power cuts in a run of this test. `ROUNDS=<number>` asks for another number.
 const ROUNDS: u64 = 6;
 /// Beats of a task's life at most: about a second.
 const LONGEST_LIFE: u64 = 150;
@@ -22,16 +24,26 @@ async fn nothing_acknowledged_is_lost_and_nothing_runs_twice_at_once() {
     let rounds = std::env::var("ROUNDS").map_or(ROUNDS, |rounds| rounds.parse().expect("ROUNDS is a number"));
     let mut cluster = Cluster::with_agents(&AGENTS).await;
     for round in 0..rounds {
-        let victim = chance.of(&[CONTROL_PLANE, AGENTS[0], AGENTS[1]]);
-        println!("round {round}: {victim}");
+        let victims = choose_victims(&mut chance);
         let plans = plan_jobs(&cluster, round, &mut chance);
-        let jobs = submit_and_kill(&mut cluster, plans, victim, &mut chance).await;
-        cluster.start_again(victim).await;
-        println!("round {round}: {} jobs were acknowledged", jobs.len());
+        let jobs = submit_and_kill(&mut cluster, plans, &victims, &mut chance).await;
+        for victim in &victims {
+            cluster.start_again(victim).await;
+        }
+        println!("round {round}: {victims:?} after {} jobs were acknowledged", jobs.len());
         for job in &jobs {
             judge(&cluster, job).await;
         }
     }
+}
+
+/// One program, or in every fourth round two at once, in the order of their return.
+fn choose_victims(chance: &mut Chance) -> Vec<&'static str> {
+    let mut others = vec![CONTROL_PLANE, AGENTS[0], AGENTS[1]];
+    let first = chance.of(&others);
+    others.retain(|other| *other != first);
+    let second = (chance.below(4) == 0).then(|| chance.of(&others));
+    [first].into_iter().chain(second).collect()
 }
 
 /// A job whose task shows in `file` when it runs.
@@ -42,10 +54,13 @@ struct Planned {
 }
 
 /// A job that was acknowledged.
+#[derive(Clone, Debug)]
 struct Submitted {
     job_type: &'static str,
     file: String,
     id: String,
+    /// How it had ended before the kill, if it had.
+    end: Option<String>,
 }
 
 fn plan_jobs(cluster: &Cluster, round: u64, chance: &mut Chance) -> Vec<Planned> {
@@ -64,33 +79,64 @@ fn plan_jobs(cluster: &Cluster, round: u64, chance: &mut Chance) -> Vec<Planned>
     planned.collect()
 }
 
-/// Submits the jobs and kills the victim at some moment between the first request and the last task's end.
+/// Submits the jobs and kills the victims at some moment between the first request and the last task's end.
 async fn submit_and_kill(
     cluster: &mut Cluster,
     plans: Vec<Planned>,
-    victim: &str,
+    victims: &[&str],
     chance: &mut Chance,
 ) -> Vec<Submitted> {
-    let moment = chance.below(LONGEST_LIFE * 2);
-    let (client, host) = (cluster.client.clone(), cluster.host());
+    let host = cluster.host();
     let files: Vec<String> = plans.iter().map(|plan| plan.file.clone()).collect();
-    let submitting = tokio::spawn(async move {
-        let mut submitted = Vec::new();
-        for Planned { job_type, file, spec } in plans {
-            // A request that is cut off was not acknowledged.
-            if let Ok(answer) = client.submit(&spec, false).await {
-                submitted.push(Submitted { job_type, file, id: answer.job_id });
-            }
-        }
-        submitted
-    });
+    // Every third round is cut off while jobs are still being submitted.
+    let is_early = chance.below(3) == 0;
+    let enough_jobs = if is_early { chance.below(files.len() as u64) } else { files.len() as u64 };
+    let enough_beats = if is_early { 0 } else { chance.below(LONGEST_LIFE * 2) };
+    let (acknowledged, mut seen_jobs) = watch::channel(Vec::new());
+    let submitting = tokio::spawn(submit(cluster.client.clone(), plans, acknowledged));
+    seen_jobs.wait_for(|jobs| jobs.len() as u64 >= enough_jobs).await.unwrap();
     eventually("the moment has come", async || {
         let beats: usize = files.iter().map(|file| lines(&host.join(file)).len()).sum();
-        seen(beats, |beats| *beats as u64 >= moment || submitting.is_finished() && all_ended(&host, &files))
+        seen(beats, |beats| *beats as u64 >= enough_beats || all_ended(&host, &files))
     })
     .await;
-    cluster.kill(victim);
-    submitting.await.unwrap()
+    let known = seen_jobs.borrow().clone();
+    let ended = ends_of(cluster, known).await;
+    for victim in victims {
+        cluster.kill(victim);
+    }
+    let mut jobs = submitting.await.unwrap();
+    for job in &mut jobs {
+        job.end = ended.get(&job.id).cloned();
+    }
+    jobs
+}
+
+async fn submit(
+    client: Client,
+    plans: Vec<Planned>,
+    acknowledged: watch::Sender<Vec<Submitted>>,
+) -> Vec<Submitted> {
+    for Planned { job_type, file, spec } in plans {
+        // A request that is cut off was not acknowledged.
+        if let Ok(answer) = client.submit(&spec, false).await {
+            acknowledged
+                .send_modify(|jobs| jobs.push(Submitted { job_type, file, id: answer.job_id, end: None }));
+        }
+    }
+    acknowledged.borrow().clone()
+}
+
+/// The jobs that have ended, with how.
+async fn ends_of(cluster: &Cluster, jobs: Vec<Submitted>) -> BTreeMap<String, String> {
+    let mut ends = BTreeMap::new();
+    for job in jobs {
+        let state = cluster.client.job(&job.id, 0, "").await.unwrap().job.state;
+        if state.state_type.is_terminal() {
+            ends.insert(job.id, state.state_type.to_string());
+        }
+    }
+    ends
 }
 
 fn all_ended(host: &Path, files: &[String]) -> bool {
@@ -98,13 +144,15 @@ fn all_ended(host: &Path, files: &[String]) -> bool {
 }
 
 async fn judge(cluster: &Cluster, submitted: &Submitted) {
-    let Submitted { job_type, file, id } = submitted;
+    let Submitted { job_type, file, id, end } = submitted;
     let runs = || runs_of(&lines(&cluster.host().join(file)));
     if *job_type == "service" {
         stop_service(cluster, id).await;
         return assert_alone(file, &runs());
     }
     let job = cluster.ended(id).await;
+    let state = job.state.state_type.to_string();
+    assert_eq!(end.as_ref().unwrap_or(&state), &state, "{file}: the end was forgotten");
     judge_end(job_type, file, &job, &cluster.executions(id).await, &runs());
 }
 
@@ -117,7 +165,7 @@ async fn stop_service(cluster: &Cluster, id: &str) {
     cluster.executions_when("the service has ended", id, |all| !all.iter().any(is_live)).await;
 }
 
-/// A batch job survives one crash; an ops task does not, and says so. An attempt that was interrupted may have come to
+/// A batch job survives one crash of its node; an ops task does not, and says so. An attempt that was interrupted may have come to
 /// its end unheard, every other one ran once if at all.
 fn judge_end(job_type: &str, file: &str, job: &Job, executions: &[Execution], runs: &[Run]) {
     let outcome = (job.state.state_type.as_str(), &job.state.message, executions);
