@@ -133,13 +133,12 @@ async fn serve_all(connection: &Connection, files: &Arc<dyn DeviceFiles>) -> Con
 
 /// What the actor still had to say when the connection was already gone: it may know why.
 pub(super) async fn last_words(mut commands: Commands) -> Option<End> {
-    let mut end = None;
     while let Some(command) = commands.queue.recv().await {
         if let Command::End(reason) = command {
-            end = Some(reason);
+            return Some(reason);
         }
     }
-    end
+    None
 }
 
 fn close_code(end: Option<&End>) -> Close {

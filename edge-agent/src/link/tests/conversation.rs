@@ -59,7 +59,7 @@ async fn a_connection_outlives_a_change_of_address() {
 async fn an_authority_is_pinned_by_a_welcome_and_not_before() {
     let (mut setup, mut events) = Setup::start();
     let outgoing = connected(&mut events).await;
-    setup.hub.accept().await;
+    let _connection = setup.hub.accept().await;
     assert!(!setup.path(AUTHORITY_FILE).exists() && !setup.client.is_connected());
     outgoing.welcomed();
     outgoing.end(End::Goodbye);
