@@ -23,11 +23,11 @@ const CONNECTED: &str = "connected";
 /// Files in memory, where there are such.
 const MEMORY: &str = "/dev/shm";
 
-/// A process that hosts devices. Dropping it ends the process.
+/// A process that hosts devices. Dropping it kills the process; [`end`](Self::end) lets it tidy up.
 pub(crate) struct Devices {
     said: Lines<BufReader<ChildStdout>>,
-    _process: Child,
-    _open: ChildStdin,
+    process: Child,
+    open: ChildStdin,
 }
 
 impl Devices {
@@ -42,7 +42,7 @@ impl Devices {
         let mut open = process.stdin.take().context("its input is a pipe")?;
         open.write_all(format!("{}\n", cluster.join_string()).as_bytes()).await?;
         let said = BufReader::new(process.stdout.take().context("its output is a pipe")?).lines();
-        Ok(Self { said, _process: process, _open: open })
+        Ok(Self { said, process, open })
     }
 
     /// Waits until all agents run, connected or not.
@@ -53,6 +53,14 @@ impl Devices {
     /// Waits until the control plane has let all of them in. Call it after [`started`](Self::started).
     pub(crate) async fn connected(&mut self) -> Result<()> {
         self.hear(CONNECTED).await
+    }
+
+    /// Ends the process, and waits until its files are gone.
+    pub(crate) async fn end(mut self) -> Result<()> {
+        drop(self.open);
+        let status = self.process.wait().await?;
+        ensure!(status.success(), "the devices' process ended with {status}");
+        Ok(())
     }
 
     async fn hear(&mut self, word: &str) -> Result<()> {

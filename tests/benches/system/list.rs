@@ -47,7 +47,7 @@ pub(crate) async fn run(many: usize) -> Result<()> {
         let ratio = much.div_duration_f64(few);
         println!("{what}: p50 {few:.2?} with {FEW} ended jobs, {much:.2?} with {many}; ratio {ratio:.2}");
     }
-    Ok(())
+    devices.end().await
 }
 
 /// Runs jobs until there are `until`, in steps, and tells the memory after each.

@@ -21,7 +21,7 @@ const ROUNDS: usize = 10;
 
 pub(crate) async fn run(agents: usize) -> Result<()> {
     let cluster = Cluster::start().await?;
-    let _devices = connect(&cluster, agents).await?;
+    let devices = connect(&cluster, agents).await?;
     let (mut answered, mut done) = (Vec::new(), Vec::new());
     for round in 0..ROUNDS {
         let began = now();
@@ -35,7 +35,7 @@ pub(crate) async fn run(agents: usize) -> Result<()> {
     println!("ops job to {agents} agents: all answers durable {}", Spans::new(done));
     println!("  of that until the API answered, all executions durable: {}", Spans::new(answered));
     println!("  control plane: anonymous memory {} KiB", own_memory()?);
-    Ok(())
+    devices.end().await
 }
 
 async fn connect(cluster: &Arc<Cluster>, agents: usize) -> Result<Devices> {
