@@ -102,7 +102,10 @@ impl Arguments {
                 ("--join", self.stdin.get_or_init(|| read_join(Ok(io::stdin().lock()))).clone())
             }
             (Some(join), _) => ("--join", Ok(join.to_owned())),
-            (None, Some(path)) => ("--join-file", read_join(File::open(path))),
+            (None, Some(path)) => (
+                "--join-file",
+                read_join(File::open(path)).map_err(|why| format!("{}: {why}", path.display())),
+            ),
             (None, None) => return,
         };
         match join {
