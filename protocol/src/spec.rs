@@ -4,6 +4,7 @@
 //! Keys are found without regard to case. Each reader lists everything that is wrong, by key.
 
 pub mod data_url;
+pub mod docker;
 mod fields;
 pub mod inline;
 pub mod local;

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use super::{TypeDefaults, environment, legacy_wasm, limits, network};
 use crate::model::job::MAX_PARAMS_BYTES;
 use crate::model::{InputSource, JobType, Network, Resources, ResultPath, SpecConfig, Task, Timeouts};
+use crate::spec::docker::DockerSpec;
 use crate::spec::inline::{self, MAX_INLINE_BYTES};
 use crate::spec::wasm::WasmSpec;
 use crate::spec::{Fields, Report, check_source};
@@ -90,9 +91,18 @@ fn read_engine(fields: &mut Fields<'_>, task: &mut Task, report: &mut Report) {
         let path = engine.at("Params");
         legacy_wasm::rewrite(&path, params.get_or_insert_default(), task, report);
         check_wasm(&path, params.as_ref(), &task.inputs, report);
+    } else if kind.eq_ignore_ascii_case("docker") {
+        check_docker(&engine.at("Params"), params.as_ref(), report);
     }
     task.engine = config(&engine, kind.trim(), params, report);
     engine.report_unknown(report);
+}
+
+fn check_docker(path: &str, params: Option<&Map<String, Value>>, report: &mut Report) {
+    let value = Value::Object(params.cloned().unwrap_or_default());
+    let Some(mut fields) = Fields::new(path, &value, report) else { return };
+    DockerSpec::from_fields(&mut fields, report);
+    fields.report_unknown(report);
 }
 
 fn check_wasm(path: &str, params: Option<&Map<String, Value>>, inputs: &[InputSource], report: &mut Report) {

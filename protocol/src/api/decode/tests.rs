@@ -195,9 +195,10 @@ fn large_inline_data_becomes_a_blob_and_other_large_parameters_are_refused() {
         accept(with_task(json!({"Name": "a", "Engine": {"Type": "noop"}, "InputSources": [source]})));
     let reference = blob_of(&decoded.spec.task.inputs[0].source).unwrap();
     assert_eq!(decoded.blobs[&reference.hash].len(), 100_000);
-    let errors =
-        refuse(with_task(json!({"Name": "a", "Engine": {"Type": "docker", "Params": {"Image": data}}})));
-    assert_eq!(errors, ["Tasks[0].Engine.Params: 100018 bytes of parameters, the limit is 65536"]);
+    let errors = refuse(with_task(
+        json!({"Name": "a", "Engine": {"Type": "docker", "Params": {"Image": "a", "Parameters": [data]}}}),
+    ));
+    assert_eq!(errors, ["Tasks[0].Engine.Params: 100037 bytes of parameters, the limit is 65536"]);
     let env: serde_json::Map<_, _> = (0..40).map(|i| (format!("V{i}"), "x".repeat(10_000).into())).collect();
     let errors = refuse(with_task(json!({"Name": "a", "Engine": {"Type": "noop"}, "Env": env})));
     assert!(errors[0].starts_with("the job has 40"), "{errors:?}");
