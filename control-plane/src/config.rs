@@ -34,6 +34,8 @@ pub struct Config {
     pub blob_quota_bytes: u64,
     /// Compiles modules for nodes that cannot.
     pub compile: Option<Compile>,
+    /// The settings of this node as callers may see them: a document whose secrets are replaced already.
+    pub shown: serde_json::Value,
 }
 
 /// An ended job is kept for a month.

@@ -1,6 +1,7 @@
 //! Configuration, read once before anything starts: raw settings here, resolved parts in [`client`] and [`serve`].
 
 pub mod client;
+pub mod document;
 pub mod duration;
 pub mod keys;
 pub mod layers;
@@ -105,6 +106,14 @@ impl Settings {
         match self.value(name) {
             Some(Value::Map(entries)) => entries,
             _ => BTreeMap::new(),
+        }
+    }
+
+    /// A key of [`keys::Kind::Structure`].
+    pub fn structure(&self, name: &str) -> Option<serde_json::Value> {
+        match self.value(name) {
+            Some(Value::Structure(value)) => Some(value),
+            _ => None,
         }
     }
 

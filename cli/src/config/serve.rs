@@ -9,7 +9,7 @@ use bacalhau_protocol::api::decode::{Defaults, TypeDefaults};
 use bacalhau_protocol::ids::NodeId;
 use bacalhau_protocol::model::SpecConfig;
 
-use crate::config::{Problems, Settings, Value};
+use crate::config::{Problems, Settings, Value, document};
 
 /// What a node runs. At least one of its roles is there.
 #[derive(Clone, Debug)]
@@ -41,6 +41,8 @@ pub struct OrchestratorConfig {
     pub scheduler: scheduler::Settings,
     /// What jobs get that do not ask.
     pub defaults: Defaults,
+    /// All settings as callers of the API may see them.
+    pub shown: serde_json::Value,
 }
 
 /// How a node gets its name on first start.
@@ -105,6 +107,7 @@ impl OrchestratorConfig {
                 service: defaults(settings, "Service"),
                 daemon: defaults(settings, "Daemon"),
             },
+            shown: document::redacted(settings),
         })
     }
 }

@@ -85,6 +85,7 @@ fn control_plane_config(wanted: OrchestratorConfig, directory: std::path::PathBu
         retention: DEFAULT_RETENTION,
         blob_quota_bytes: DEFAULT_BLOB_QUOTA_BYTES,
         compile: Some(compile::central()?),
+        shown: wanted.shown,
     })
 }
 

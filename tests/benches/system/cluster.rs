@@ -141,6 +141,7 @@ pub(crate) fn config(directory: &Path) -> Config {
         scheduler: Settings::default(),
         retention: DEFAULT_RETENTION,
         blob_quota_bytes: DEFAULT_BLOB_QUOTA_BYTES,
+        shown: serde_json::Value::Null,
         compile: None,
     }
 }
