@@ -13,6 +13,7 @@ pub mod flags;
 pub mod job_file;
 pub mod output;
 pub mod results;
+pub mod template;
 pub mod version;
 pub mod waiting;
 

@@ -7,3 +7,4 @@ pub mod job;
 pub mod network;
 pub mod publisher;
 pub mod result_path;
+pub mod template;

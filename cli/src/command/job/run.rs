@@ -8,6 +8,7 @@ use anyhow::Context as _;
 use clap::Args;
 
 use crate::app::Context;
+use crate::flags::template::TemplateFlags;
 use crate::job_file::{self, JobFile};
 use crate::output::{self, document};
 use crate::waiting::{self, Runtime};
@@ -24,12 +25,14 @@ pub struct Run {
     #[arg(long)]
     force: bool,
     #[command(flatten)]
+    template: TemplateFlags,
+    #[command(flatten)]
     runtime: Runtime,
 }
 
 impl Run {
     pub(super) async fn run(self, context: &Context) -> anyhow::Result<ExitCode> {
-        let JobFile { job, is_described } = self.read()?;
+        let JobFile { job, is_described } = self.read(context)?;
         if self.dry_run {
             output::print(&document::yaml(&job)?)?;
             return Ok(ExitCode::SUCCESS);
@@ -38,7 +41,7 @@ impl Run {
         Box::pin(waiting::submit(&client, &job, self.force || is_described, &self.runtime)).await
     }
 
-    fn read(&self) -> anyhow::Result<JobFile> {
+    fn read(&self, context: &Context) -> anyhow::Result<JobFile> {
         let (text, base) = match &self.file {
             Some(path) => {
                 let text = std::fs::read_to_string(path)
@@ -54,6 +57,7 @@ impl Run {
                 (text, Path::new(""))
             }
         };
+        let text = self.template.apply(text, &context.environment)?;
         Ok(job_file::read(&text, base)?)
     }
 }
