@@ -53,6 +53,8 @@ enum Ended {
     Refused,
     #[error("the node is no longer a member")]
     Revoked,
+    #[error("an administrator decided about the node while it was let in; it asks again")]
+    Overtaken,
     #[error("the agent stopped")]
     Goodbye,
 }
@@ -62,7 +64,7 @@ impl Ended {
         match self {
             Self::Connection(_) | Self::Write(_) | Self::Read(_) | Self::Goodbye => close::NORMAL,
             Self::Link(_) | Self::Certificate | Self::Silent => close::PROTOCOL,
-            Self::Slow | Self::Change(_) => close::TROUBLE,
+            Self::Slow | Self::Change(_) | Self::Overtaken => close::TROUBLE,
             Self::Refused => close::REFUSED,
             Self::Revoked => close::REVOKED,
         }
@@ -100,12 +102,17 @@ async fn converse(connection: &quinn::Connection, shared: &Arc<Shared>) -> Resul
     let (mut wire, hello) = greeting.map_err(|_| Ended::Silent)??;
     let membership = let_in(&mut wire, &hello, &key, shared).await?;
     let id = hello.info.node_id.clone();
-    let member = Standing::Member { membership, key };
+    let member = Standing::Member { membership, key: key.clone() };
     let standing = shared.sessions.begin(&id, connection.clone(), member);
+    if !shared.orchestrator.stands(&id, &key, membership) {
+        shared.sessions.end(&id, connection);
+        return Err(Ended::Overtaken);
+    }
     shared.orchestrator.node_connected(&id, hello.usage.clone());
     tracing::info!(node = %id, membership = membership.as_str(), "node connected");
     let session = Session {
         id: id.clone(),
+        key,
         wire,
         shared,
         standing,
@@ -231,6 +238,8 @@ impl Wire {
 /// A node that was let in.
 struct Session<'a> {
     id: NodeId,
+    /// Fingerprint of the key that this connection has proven to hold.
+    key: String,
     wire: Wire,
     shared: &'a Arc<Shared>,
     standing: watch::Receiver<Standing>,
@@ -352,10 +361,9 @@ impl Session<'_> {
     async fn follow_standing(&mut self, membership: &mut Membership) -> Result<(), Ended> {
         let standing = self.standing.borrow_and_update().clone();
         match standing {
-            Standing::Revoked(why) => {
-                self.wire.link.revoke(why);
-                self.wire.flush_and_wait().await;
-                Err(Ended::Revoked)
+            Standing::Revoked(why) => self.revoke(why).await,
+            Standing::Member { key, .. } if key != self.key => {
+                self.revoke("another key holds this node's name from now on".to_owned()).await
             }
             Standing::Member { membership: now, .. } if now != *membership => {
                 *membership = now;
@@ -367,6 +375,12 @@ impl Session<'_> {
             }
             Standing::Member { .. } => Ok(()),
         }
+    }
+
+    async fn revoke(&mut self, why: String) -> Result<(), Ended> {
+        self.wire.link.revoke(why);
+        self.wire.flush_and_wait().await;
+        Err(Ended::Revoked)
     }
 }
 

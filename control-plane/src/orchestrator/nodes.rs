@@ -83,6 +83,13 @@ impl Orchestrator {
         Ok(Greeted { greeting, commit, sequence_floor })
     }
 
+    /// Whether a node that was let in still stands as it was told. To be asked once its session follows changes: what
+    /// was decided in between has reached nobody.
+    pub fn stands(&self, id: &NodeId, key: &str, membership: Membership) -> bool {
+        let is_so = |record: &NodeRecord| record.key == key && record.membership == membership;
+        self.world().get().is_ok_and(|world| world.node(id).is_some_and(|record| is_so(record)))
+    }
+
     /// A node that was let in can be reached from now on.
     pub fn node_connected(&self, id: &NodeId, usage: NodeUsage) {
         let now = clock::now();

@@ -3,7 +3,7 @@
 use std::fs;
 
 use bacalhau_cli::client::{NodeAction, NodeListQuery};
-use bacalhau_protocol::api::Connection;
+use bacalhau_protocol::api::{Connection, NodeState};
 
 use crate::harness::{Cluster, eventually, guests, job, seen};
 
@@ -73,6 +73,25 @@ async fn another_key_takes_over_a_name_only_when_it_is_let() {
     fs::rename(cluster.path("edge-1-before"), cluster.path("edge-1")).unwrap();
     cluster.start_again("edge-1").await;
     cluster.log_has("edge-1", "is held by another key").await;
+}
+
+#[tokio::test]
+async fn replacing_the_key_ends_what_the_old_one_has_open() {
+    let mut cluster = Cluster::with_agents(&["edge-1"]).await;
+    let service = cluster.submit(&job::of("service", &guests::sleeps("x"))).await;
+    cluster.executions_when("it runs", &service, |all| all.iter().any(is_running)).await;
+    cluster.add_agent("edge-1-anew", &["NodeName=edge-1"]).await;
+    let what = "the other key is shown";
+    let node = cluster.node_when(what, "edge-1", |node| !node.refused_key_fingerprint.is_empty()).await;
+    assert_eq!(node.connection, Connection::Connected, "the old key still speaks for the node");
+
+    cluster.ask(&["node", "approve", "--replace-key", "edge-1"]).await;
+
+    cluster.log_has("edge-1", "revoked this node's membership").await;
+    let is_new = |now: &NodeState| {
+        now.key_fingerprint == node.refused_key_fingerprint && now.connection == Connection::Connected
+    };
+    cluster.node_when("the new key speaks for the node", "edge-1", is_new).await;
 }
 
 #[tokio::test]
