@@ -8,9 +8,9 @@ use std::process::ExitCode;
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
 
 use crate::client::Client;
-use crate::command::{agent, devstack, job, node, serve, version, wasm};
+use crate::command::{agent, config as config_command, devstack, job, node, serve, version, wasm};
 use crate::config::client::ClientConfig;
-use crate::config::{self, Flag, Invocation, Problems, Settings};
+use crate::config::{self, Flag, Invocation, Problems, Settings, dotenv};
 use crate::{error, output};
 
 /// Compute over data
@@ -35,7 +35,7 @@ Authentication (environment):
 pub struct Global {
     /// A YAML configuration file, Key=Value, or a key to set to true; may be repeated
     #[arg(short = 'c', long = "config", global = true, value_name = "KEY=VALUE|FILE")]
-    config: Vec<String>,
+    pub(crate) config: Vec<String>,
     /// Host or URL of the API [env: BACALHAU_API_HOST]
     #[arg(long, global = true, value_name = "HOST")]
     api_host: Option<String>,
@@ -58,6 +58,9 @@ enum Command {
     /// Ask the server about itself
     #[command(subcommand)]
     Agent(agent::Command),
+    /// Show and change the configuration
+    #[command(subcommand)]
+    Config(config_command::Command),
     /// Submit, inspect and stop jobs
     #[command(subcommand)]
     Job(job::Command),
@@ -84,20 +87,43 @@ pub struct Context {
     pub environment: BTreeMap<String, String>,
 }
 
+/// What the program was started with, before anything is read.
+#[derive(Clone, Debug, Default)]
+pub struct Start {
+    /// Flags of every command.
+    pub global: Global,
+    /// Flags of this command that stand for keys.
+    pub flags: Vec<Flag>,
+    /// The environment, with what `.env` files add to it.
+    pub environment: BTreeMap<String, String>,
+    /// The command starts a node.
+    pub serving: bool,
+}
+
+impl Start {
+    /// The configuration file that is read where no other is named.
+    pub fn default_file(&self) -> PathBuf {
+        config::default_file(&self.invocation())
+    }
+
+    fn invocation(&self) -> Invocation {
+        Invocation {
+            config: self.global.config.clone(),
+            flags: self.global.flags().into_iter().chain(self.flags.iter().cloned()).collect(),
+            environment: self.environment.clone(),
+            serving: self.serving,
+        }
+    }
+}
+
 impl Context {
-    /// Merges all sources of configuration. `flags` are those of the command.
-    pub fn load(
-        global: &Global,
-        flags: Vec<Flag>,
-        environment: BTreeMap<String, String>,
-    ) -> Result<Self, Problems> {
-        let invocation = Invocation {
-            config: global.config.clone(),
-            flags: global.flags().into_iter().chain(flags).collect(),
-            environment: environment.clone(),
-        };
-        let settings = config::load(&invocation, &|path| std::fs::read_to_string(path))?;
-        Ok(Self { settings, environment })
+    /// Merges all sources of configuration, and tells what is odd about them.
+    pub fn load(start: Start) -> Result<Self, Problems> {
+        let settings = config::load(&start.invocation(), &|path| std::fs::read_to_string(path))?;
+        for warning in settings.warnings() {
+            output::warn(warning);
+        }
+        Ok(Self { settings, environment: start.environment })
     }
 
     /// A client of the server the configuration names.
@@ -146,16 +172,19 @@ async fn execute(cli: Cli, environment: BTreeMap<String, String>) -> anyhow::Res
         output::print(&Cli::command().render_help().to_string())?;
         return Ok(ExitCode::SUCCESS);
     };
-    let flags = match &command {
-        Command::Serve(serve) => serve.flags(),
-        _ => Vec::new(),
+    let (flags, serving) = match &command {
+        Command::Serve(serve) => (serve.flags(), true),
+        Command::Devstack(_) => (Vec::new(), true),
+        _ => (Vec::new(), false),
     };
-    let context = Context::load(&cli.global, flags, environment)?;
-    for warning in context.settings.warnings() {
-        output::warn(warning);
+    let start = Start { global: cli.global, flags, environment: with_env_files(environment), serving };
+    if let Command::Config(command) = command {
+        return command.run(start);
     }
+    let context = Context::load(start)?;
     match command {
         Command::Agent(command) => command.run(&context).await,
+        Command::Config(_) => unreachable!("answered above"),
         Command::Job(command) => command.run(&context).await,
         Command::Node(command) => command.run(&context).await,
         Command::Wasm(command) => command.run(&context).await,
@@ -163,6 +192,22 @@ async fn execute(cli: Cli, environment: BTreeMap<String, String>) -> anyhow::Res
         Command::Devstack(command) => Box::pin(command.run(&context)).await,
         Command::Version(command) => command.run(&context).await,
     }
+}
+
+/// Adds what `.env` in the working directory says, then what the file of a devstack says. What is set stays.
+fn with_env_files(mut environment: BTreeMap<String, String>) -> BTreeMap<String, String> {
+    let devstack = environment.get("DEVSTACK_ENV_FILE").cloned();
+    for file in [Some(".env".to_owned()), devstack].into_iter().flatten().filter(|file| !file.is_empty()) {
+        let Ok(text) = std::fs::read_to_string(&file) else { continue };
+        let (variables, odd) = dotenv::parse(&text);
+        for line in odd {
+            output::warn(&format!("{file}:{line} is ignored: expected NAME=VALUE"));
+        }
+        for (name, value) in variables {
+            environment.entry(name).or_insert(value);
+        }
+    }
+    environment
 }
 
 /// Help is an answer; everything else about the arguments is a failure with code 1, as of all failures.
@@ -209,7 +254,7 @@ mod tests {
     fn global_flags_stand_anywhere() {
         let cli =
             Cli::try_parse_from(["bacalhau", "job", "list", "--api-port", "9", "-c", "API.Host=x"]).unwrap();
-        let context = Context::load(&cli.global, Vec::new(), BTreeMap::new()).unwrap();
+        let context = Context::load(Start { global: cli.global, ..Start::default() }).unwrap();
         assert_eq!(context.client().unwrap().endpoint(), "http://x:9");
     }
 }

@@ -1,6 +1,7 @@
 //! One file per command: parse, one call on the typed client, print.
 
 pub mod agent;
+pub mod config;
 pub mod devstack;
 pub mod job;
 pub mod node;

@@ -46,7 +46,7 @@ impl Serve {
     pub(crate) async fn run(self, context: &Context) -> anyhow::Result<ExitCode> {
         let (config, warnings) = ServeConfig::resolve(&context.settings)?;
         logging::start(&context.settings);
-        for warning in warnings {
+        for warning in warnings.iter().chain(context.settings.notes()) {
             tracing::warn!("{warning}");
         }
         let data_dir = config.data_dir.clone();

@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Value as Json};
 
-use crate::config::keys::{KEYS, Key, Kind};
-use crate::config::{Settings, duration};
+use crate::config::keys::{KEYS, Key};
+use crate::config::{Settings, Value, duration};
 
 /// Stands for what nobody may see.
 const HIDDEN: &str = "********";
@@ -18,22 +18,24 @@ pub fn complete(settings: &Settings) -> Json {
     nested(KEYS.iter().map(|key| (key.name, value(settings, key))))
 }
 
-/// The value of one key, as JSON. A structure nobody set is `null`.
+/// The value of one key. A structure nobody set is `null`.
 pub fn value(settings: &Settings, key: &Key) -> Json {
-    match key.kind {
-        Kind::Text | Kind::Choice(_) if key.name == "DataDir" => {
-            settings.data_dir().display().to_string().into()
-        }
-        Kind::Text | Kind::Choice(_) => settings.text(key.name).into(),
-        Kind::Bool => settings.flag(key.name).into(),
-        Kind::Integer => settings.integer(key.name).into(),
-        Kind::Duration => duration::format(settings.duration(key.name)).into(),
-        Kind::List => settings.list(key.name).into(),
-        Kind::Map => serde_json::json!(settings.map(key.name)),
-        Kind::Structure => match settings.structure(key.name) {
-            Some(structure) => structure,
-            None => Json::Null,
-        },
+    match key.name {
+        "DataDir" => settings.data_dir().display().to_string().into(),
+        name => settings.value(name).map_or(Json::Null, |value| json(&value)),
+    }
+}
+
+/// A value as it stands in a file.
+pub fn json(value: &Value) -> Json {
+    match value {
+        Value::Text(text) => text.as_str().into(),
+        Value::Bool(flag) => (*flag).into(),
+        Value::Integer(number) => (*number).into(),
+        Value::Duration(time) => duration::format(*time).into(),
+        Value::List(items) => items.as_slice().into(),
+        Value::Map(entries) => serde_json::json!(entries),
+        Value::Structure(structure) => structure.clone(),
     }
 }
 

@@ -1,34 +1,47 @@
 //! Configuration, read once before anything starts: raw settings here, resolved parts in [`client`] and [`serve`].
 
+mod arguments;
 pub mod client;
+mod data_dir;
 pub mod document;
+pub mod dotenv;
 pub mod duration;
+pub mod edit;
 pub mod keys;
 pub mod layers;
+pub mod renamed;
 pub mod serve;
 pub mod value;
+mod variables;
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-pub use layers::{Flag, Invocation, load};
+pub use layers::{Flag, Invocation, default_file, load};
 pub use value::Value;
 
 /// What every source together says, key by key. Keys nobody set have their defaults.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    values: BTreeMap<&'static str, Value>,
+    values: BTreeMap<&'static str, Setting>,
     data_dir: PathBuf,
     warnings: Vec<String>,
+    notes: Vec<String>,
+    file: PathBuf,
+}
+
+/// A value, and where it was written.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Setting {
+    /// The value.
+    pub value: Value,
+    /// A file, a variable of the environment, or a flag.
+    pub origin: String,
 }
 
 impl Settings {
-    fn new(values: BTreeMap<&'static str, Value>, data_dir: PathBuf, warnings: Vec<String>) -> Self {
-        Self { values, data_dir, warnings }
-    }
-
     /// The directory of everything that is kept.
     pub fn data_dir(&self) -> &Path {
         &self.data_dir
@@ -39,6 +52,21 @@ impl Settings {
         &self.warnings
     }
 
+    /// What only those care about who run a node: keys that are set and have no effect.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
+    }
+
+    /// The configuration file in use, or the one that would be if it were there.
+    pub fn file(&self) -> &Path {
+        &self.file
+    }
+
+    /// Where a key was set; `None` where it has its default.
+    pub fn origin(&self, name: &str) -> Option<&str> {
+        self.values.get(name).map(|setting| setting.origin.as_str())
+    }
+
     /// Whether any source sets this key.
     pub fn is_set(&self, name: &str) -> bool {
         self.values.contains_key(name)
@@ -46,14 +74,14 @@ impl Settings {
 
     /// Every key that some source sets.
     pub fn explicit(&self) -> impl Iterator<Item = (&'static str, &Value)> {
-        self.values.iter().map(|(name, value)| (*name, value))
+        self.values.iter().map(|(name, setting)| (*name, &setting.value))
     }
 
     /// The same settings with one more, which beats all others.
     #[must_use]
     pub fn with(mut self, name: &str, value: Value) -> Self {
         let key = keys::find(name).expect("programs set keys that exist");
-        self.values.insert(key.name, value);
+        self.values.insert(key.name, Setting { value, origin: "program".into() });
         self
     }
 
@@ -64,7 +92,7 @@ impl Settings {
         self
     }
 
-    /// A key of [`keys::Kind::Text`] or [`keys::Kind::Choice`].
+    /// A key of [`keys::Kind::Text`], [`keys::Kind::Form`] or [`keys::Kind::Choice`].
     pub fn text(&self, name: &str) -> String {
         match self.value(name) {
             Some(Value::Text(text)) => text,
@@ -77,7 +105,7 @@ impl Settings {
         matches!(self.value(name), Some(Value::Bool(true)))
     }
 
-    /// A key of [`keys::Kind::Integer`].
+    /// A key of [`keys::Kind::Integer`], [`keys::Kind::Count`] or [`keys::Kind::Port`].
     pub fn integer(&self, name: &str) -> i64 {
         match self.value(name) {
             Some(Value::Integer(number)) => number,
@@ -109,17 +137,10 @@ impl Settings {
         }
     }
 
-    /// A key of [`keys::Kind::Structure`].
-    pub fn structure(&self, name: &str) -> Option<serde_json::Value> {
-        match self.value(name) {
-            Some(Value::Structure(value)) => Some(value),
-            _ => None,
-        }
-    }
-
-    fn value(&self, name: &str) -> Option<Value> {
+    /// What a key has, or its default.
+    pub fn value(&self, name: &str) -> Option<Value> {
         debug_assert!(keys::find(name).is_some(), "{name} is no configuration key");
-        self.values.get(name).cloned().or_else(|| {
+        self.values.get(name).map(|setting| setting.value.clone()).or_else(|| {
             let key = keys::find(name)?;
             Value::parse(key.kind, key.default).ok()
         })

@@ -277,14 +277,16 @@ mod tests {
         let settings = settings(&[
             "Orchestrator.Enabled",
             "Compute.Enabled",
-            "API.Port=70000",
+            "API.Host=no such host",
             "Orchestrator.Host=no such host",
-            "Compute.AllocatedCapacity.CPU=120%",
+            "Compute.AllowListedLocalPaths=relative",
         ]);
         let text = ServeConfig::resolve(&settings).unwrap_err().to_string();
-        for part in
-            ["API.Port: 70000", "Orchestrator.Host: \"no such host\"", "Compute.AllocatedCapacity.CPU"]
-        {
+        for part in [
+            "API.Host: \"no such host\"",
+            "Orchestrator.Host: \"no such host\"",
+            "Compute.AllowListedLocalPaths",
+        ] {
             assert!(text.contains(part), "{part}: {text}");
         }
     }

@@ -9,11 +9,11 @@ use crate::config::keys::Kind;
 /// The value of a key.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Value {
-    /// Of [`Kind::Text`] and, in lower case, [`Kind::Choice`].
+    /// Of [`Kind::Text`], [`Kind::Form`] and, in lower case, [`Kind::Choice`].
     Text(String),
     /// Of [`Kind::Bool`].
     Bool(bool),
-    /// Of [`Kind::Integer`].
+    /// Of [`Kind::Integer`], [`Kind::Count`] and [`Kind::Port`].
     Integer(i64),
     /// Of [`Kind::Duration`].
     Duration(Duration),
@@ -30,12 +30,22 @@ impl Value {
     pub fn parse(kind: Kind, text: &str) -> Result<Self, String> {
         match kind {
             Kind::Text => Ok(Self::Text(text.into())),
+            Kind::Form(form) if !text.is_empty() => form.check(text).map(|()| Self::Text(text.into())),
+            Kind::Form(_) => Ok(Self::Text(String::new())),
             Kind::Choice(words) => choice(words, text),
             Kind::Bool => parse_bool(text).map(Self::Bool).ok_or_else(|| expected("a boolean value", text)),
-            Kind::Integer => text.parse().map(Self::Integer).map_err(|_| expected("an integer value", text)),
+            Kind::Integer => {
+                integer(text, i64::MIN..=i64::MAX).ok_or_else(|| expected("an integer value", text))
+            }
+            Kind::Count => {
+                integer(text, 0..=i64::MAX).ok_or_else(|| expected("a positive integer value", text))
+            }
+            Kind::Port => {
+                integer(text, 0..=65_535).ok_or_else(|| expected("an integer value from 0 to 65535", text))
+            }
             Kind::Duration => duration::parse(text)
                 .map(Self::Duration)
-                .ok_or_else(|| expected("a duration such as 300ms, 10s or 1h30m", text)),
+                .ok_or_else(|| expected("a valid duration value such as 300ms, 10s or 1h30m", text)),
             Kind::List => list(text).map(Self::List),
             Kind::Map => map(text).map(Self::Map),
             Kind::Structure => Err("it can only be set in a configuration file".into()),
@@ -60,6 +70,10 @@ impl Value {
     }
 }
 
+fn integer(text: &str, range: std::ops::RangeInclusive<i64>) -> Option<Value> {
+    text.parse().ok().filter(|number| range.contains(number)).map(Value::Integer)
+}
+
 /// The spellings Go takes for a boolean.
 pub fn parse_bool(text: &str) -> Option<bool> {
     match text {
@@ -67,6 +81,20 @@ pub fn parse_bool(text: &str) -> Option<bool> {
         "0" | "f" | "F" | "false" | "FALSE" | "False" => Some(false),
         _ => None,
     }
+}
+
+/// The roles that `Node.Type` of v1.4 lists: whether it schedules jobs, whether it runs them.
+pub fn roles(value: &serde_json::Value) -> Result<(bool, bool), String> {
+    let Value::List(roles) = Value::from_file(Kind::List, value)? else { return Ok((false, false)) };
+    let mut found = (false, false);
+    for role in &roles {
+        match role.to_ascii_lowercase().as_str() {
+            "requester" | "orchestrator" => found.0 = true,
+            "compute" => found.1 = true,
+            _ => return Err(expected("requester or compute", role)),
+        }
+    }
+    Ok(found)
 }
 
 fn choice(words: &[&str], text: &str) -> Result<Value, String> {
@@ -122,12 +150,12 @@ fn scalar(value: &serde_json::Value) -> Result<String, String> {
         serde_json::Value::String(text) => Ok(text.clone()),
         serde_json::Value::Bool(_) | serde_json::Value::Number(_) => Ok(value.to_string()),
         serde_json::Value::Null => Ok(String::new()),
-        _ => Err("expected a single value, found a list or a section".into()),
+        _ => Err("expects a single value, not a list or a section".into()),
     }
 }
 
 fn expected(what: &str, text: &str) -> String {
-    format!("expected {what}, found {text:?}")
+    format!("expects {what}, received: {text:?}")
 }
 
 #[cfg(test)]
