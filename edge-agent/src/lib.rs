@@ -10,6 +10,7 @@ pub mod data_dir;
 mod describe;
 pub mod device_files;
 mod durable;
+pub mod egress;
 mod entropy;
 pub mod environment;
 pub mod execution;

@@ -1,0 +1,131 @@
+//! The only way out for a task with HTTP networking: a forward proxy that passes requests to the listed domains, at a
+//! limited rate, and refuses everything else.
+//!
+//! [`Domains`] decides who may be reached, [`request`] what a client wants, [`rate`] when bytes may pass; none of them
+//! does I/O. Names are resolved here, on the node, and an address of the node itself or of its link is refused whatever
+//! name led to it: a job's author does not get at the device's own services or at a cloud's metadata.
+//!
+//! One connection carries one request, so that each is checked. What goes through a tunnel (`CONNECT`) is encrypted and
+//! not looked at.
+
+mod connection;
+mod domains;
+mod rate;
+mod request;
+mod throttle;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::net::TcpListener;
+use tokio::sync::{Semaphore, mpsc};
+use tokio::task::JoinSet;
+use tokio_util::task::AbortOnDropHandle;
+
+use crate::clock::Clock;
+
+pub use domains::Domains;
+
+use throttle::Throttle;
+
+/// Bytes per second that pass in each direction, over all connections of a task: 10 Mbit/s (semantics.md 5.6).
+pub const BYTES_PER_SECOND: u64 = 10_000_000 / 8;
+/// Connections a task may have open; more wait.
+pub const MAX_CONNECTIONS: usize = 64;
+/// Different destinations that are told after they were refused; later ones are refused in silence.
+pub const MAX_REFUSALS_TOLD: usize = 16;
+
+/// What one task may do.
+#[derive(Clone, Debug)]
+pub struct Rules {
+    /// Whom it may reach.
+    pub domains: Domains,
+    /// Whose task it is; told to servers as `X-Bacalhau-Job-ID` with requests that are not encrypted.
+    pub job_id: String,
+    /// Which addresses count as outside: [`is_outside`].
+    pub reachable: fn(IpAddr) -> bool,
+}
+
+/// A running proxy. Dropping it ends all its connections.
+#[derive(Debug)]
+pub struct Egress {
+    _accepting: AbortOnDropHandle<()>,
+}
+
+impl Egress {
+    /// Serves whoever connects to `listener`, which only the task can reach. The receiver hears of each destination
+    /// that was refused, once.
+    pub fn open(listener: TcpListener, rules: Rules, clock: &Clock) -> (Self, mpsc::Receiver<String>) {
+        let (tell, refusals) = mpsc::channel(MAX_REFUSALS_TOLD);
+        let gate = Gate {
+            rules,
+            up: Throttle::new(clock.clone(), BYTES_PER_SECOND),
+            down: Throttle::new(clock.clone(), BYTES_PER_SECOND),
+            refused: Mutex::default(),
+            tell,
+        };
+        let accepting = tokio::spawn(accept(listener, Arc::new(gate)));
+        (Self { _accepting: AbortOnDropHandle::new(accepting) }, refusals)
+    }
+}
+
+/// Whether an address is neither this node, its link, nor several nodes at once.
+pub fn is_outside(address: IpAddr) -> bool {
+    match address.to_canonical() {
+        IpAddr::V4(v4) => {
+            let octets = v4.octets();
+            !(octets[0] == 0
+                || v4.is_loopback()
+                || v4.is_link_local()
+                || v4.is_multicast()
+                || v4.is_broadcast())
+        }
+        IpAddr::V6(v6) => {
+            !(v6.is_unspecified() || v6.is_loopback() || v6.is_unicast_link_local() || v6.is_multicast())
+        }
+    }
+}
+
+/// What all connections of a task share.
+struct Gate {
+    rules: Rules,
+    up: Throttle,
+    down: Throttle,
+    refused: Mutex<BTreeSet<String>>,
+    tell: mpsc::Sender<String>,
+}
+
+impl Gate {
+    /// Notes a destination that was refused. There is room for all that are told.
+    fn refuse(&self, destination: &str) {
+        let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        if refused.len() < MAX_REFUSALS_TOLD && refused.insert(destination.to_owned()) {
+            // The receiver may be gone: then nobody wants to know.
+            let _ = self.tell.try_send(destination.to_owned());
+        }
+    }
+}
+
+async fn accept(listener: TcpListener, gate: Arc<Gate>) {
+    let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let mut connections = JoinSet::new();
+    loop {
+        while connections.try_join_next().is_some() {}
+        let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
+        // A client that was gone again, or no file descriptors left: the next one that ends frees some.
+        let Ok((client, _)) = listener.accept().await else {
+            drop(place);
+            connections.join_next().await;
+            continue;
+        };
+        let gate = Arc::clone(&gate);
+        connections.spawn(async move {
+            connection::serve(client, &gate).await;
+            drop(place);
+        });
+    }
+}
