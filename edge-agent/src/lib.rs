@@ -22,6 +22,7 @@ pub mod labels;
 pub mod link;
 pub mod logs;
 pub mod node;
+pub mod ports;
 pub mod publisher;
 pub mod queue;
 pub mod retention;
