@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, UnixStream};
 use tokio::time::timeout;
 
 use super::Gate;
@@ -42,12 +42,12 @@ impl Refusal {
 }
 
 /// Serves a client until it has what it asked for, or a reason why not.
-pub(super) async fn serve(mut client: TcpStream, gate: &Gate) {
+pub(super) async fn serve(mut client: UnixStream, gate: &Gate) {
     // Nobody is left to be told when a client goes in the middle.
     let _ = converse(&mut client, gate).await;
 }
 
-async fn converse(client: &mut TcpStream, gate: &Gate) -> io::Result<()> {
+async fn converse(client: &mut UnixStream, gate: &Gate) -> io::Result<()> {
     let Ok(asked) = timeout(PATIENCE, read_request(client, gate)).await else { return Ok(()) };
     let (request, rest) = match asked? {
         Ok(asked) => asked,
@@ -67,7 +67,7 @@ async fn converse(client: &mut TcpStream, gate: &Gate) -> io::Result<()> {
 
 /// The request, and what came after its head.
 async fn read_request(
-    client: &mut TcpStream,
+    client: &mut UnixStream,
     gate: &Gate,
 ) -> io::Result<Result<(Request, Vec<u8>), Refusal>> {
     let mut bytes = Vec::new();
@@ -101,7 +101,7 @@ async fn connect(request: &Request, gate: &Gate) -> Result<TcpStream, Refusal> {
 }
 
 async fn pass(
-    client: &mut TcpStream,
+    client: &mut UnixStream,
     mut server: TcpStream,
     kind: Kind,
     rest: &[u8],
@@ -131,7 +131,7 @@ async fn pass(
             answer(up, gate.down.copy(from_server, &mut to_client, u64::MAX)).await?;
         }
     }
-    client.shutdown().await
+    take_leave(client).await
 }
 
 /// Runs both directions until the server has said everything.
@@ -146,7 +146,7 @@ async fn answer(up: impl Future<Output = ()>, down: impl Future<Output = io::Res
     }
 }
 
-async fn turn_away(client: &mut TcpStream, refusal: &Refusal) -> io::Result<()> {
+async fn turn_away(client: &mut UnixStream, refusal: &Refusal) -> io::Result<()> {
     let text = format!("bacalhau: {refusal}\n");
     let status = refusal.status();
     let length = text.len();
@@ -155,5 +155,12 @@ async fn turn_away(client: &mut TcpStream, refusal: &Refusal) -> io::Result<()> 
          Connection: close\r\n\r\n{text}"
     );
     client.write_all(answer.as_bytes()).await?;
-    client.shutdown().await
+    take_leave(client).await
+}
+
+/// Closing while the client still sends would take the answer away from it before it has read it.
+async fn take_leave(client: &mut UnixStream) -> io::Result<()> {
+    client.shutdown().await?;
+    let rest = async { tokio::io::copy(client, &mut tokio::io::sink()).await };
+    timeout(PATIENCE, rest).await.map_or(Ok(()), |ended| ended.map(drop))
 }

@@ -21,7 +21,7 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tokio::net::TcpListener;
+use tokio::net::UnixListener;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 use tokio_util::task::AbortOnDropHandle;
@@ -57,9 +57,9 @@ pub struct Egress {
 }
 
 impl Egress {
-    /// Serves whoever connects to `listener`, which only the task can reach. The receiver hears of each destination
+    /// Serves whoever connects to `listener`, to which only the task has a way. The receiver hears of each destination
     /// that was refused, once.
-    pub fn open(listener: TcpListener, rules: Rules, clock: &Clock) -> (Self, mpsc::Receiver<String>) {
+    pub fn open(listener: UnixListener, rules: Rules, clock: &Clock) -> (Self, mpsc::Receiver<String>) {
         let (tell, refusals) = mpsc::channel(MAX_REFUSALS_TOLD);
         let gate = Gate {
             rules,
@@ -110,7 +110,7 @@ impl Gate {
     }
 }
 
-async fn accept(listener: TcpListener, gate: Arc<Gate>) {
+async fn accept(listener: UnixListener, gate: Arc<Gate>) {
     let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     let mut connections = JoinSet::new();
     loop {

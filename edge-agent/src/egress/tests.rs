@@ -1,28 +1,27 @@
-use std::net::SocketAddr;
-
+use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, UnixStream};
 
 use super::*;
 
 struct Proxy {
-    address: SocketAddr,
+    directory: TempDir,
     refusals: mpsc::Receiver<String>,
     _egress: Egress,
 }
 
-async fn proxy(domains: &[&str], reachable: fn(IpAddr) -> bool) -> Proxy {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
+fn proxy(domains: &[&str], reachable: fn(IpAddr) -> bool) -> Proxy {
+    let directory = tempfile::tempdir().unwrap();
+    let listener = UnixListener::bind(directory.path().join("proxy")).unwrap();
     let domains = Domains::new(domains.iter().copied());
     let rules = Rules { domains, job_id: "j-1".to_owned(), reachable };
     let (egress, refusals) = Egress::open(listener, rules, &Clock::new(None));
-    Proxy { address, refusals, _egress: egress }
+    Proxy { directory, refusals, _egress: egress }
 }
 
 /// Everything the proxy answers to `request`.
 async fn ask(proxy: &Proxy, request: &str) -> String {
-    let mut stream = TcpStream::connect(proxy.address).await.unwrap();
+    let mut stream = UnixStream::connect(proxy.directory.path().join("proxy")).await.unwrap();
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.unwrap();
@@ -48,7 +47,7 @@ async fn server(ends: &'static str, answer: &'static [u8]) -> (u16, tokio::task:
 #[tokio::test]
 async fn a_listed_host_gets_the_request_and_the_task_the_answer() {
     let (port, heard) = server("hello", b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nwelcome").await;
-    let proxy = proxy(&["127.0.0.1"], |_| true).await;
+    let proxy = proxy(&["127.0.0.1"], |_| true);
     let request = format!("PUT http://127.0.0.1:{port}/a HTTP/1.1\r\nContent-Length: 5\r\n\r\nhello");
     assert!(ask(&proxy, &request).await.ends_with("\r\n\r\nwelcome"));
     let heard = heard.await.unwrap();
@@ -61,7 +60,7 @@ async fn a_listed_host_gets_the_request_and_the_task_the_answer() {
 #[tokio::test]
 async fn a_tunnel_carries_bytes_both_ways() {
     let (port, heard) = server("ping", b"pong").await;
-    let proxy = proxy(&["localhost"], |_| true).await;
+    let proxy = proxy(&["localhost"], |_| true);
     let answer = ask(&proxy, &format!("CONNECT localhost:{port} HTTP/1.1\r\n\r\nping")).await;
     assert_eq!(answer, "HTTP/1.1 200 Connection established\r\n\r\npong");
     assert_eq!(heard.await.unwrap(), "ping");
@@ -70,7 +69,7 @@ async fn a_tunnel_carries_bytes_both_ways() {
 #[tokio::test]
 async fn a_second_request_on_the_connection_goes_nowhere() {
     let (port, heard) = server("\r\n\r\n", b"HTTP/1.1 200 OK\r\n\r\n").await;
-    let proxy = proxy(&["127.0.0.1"], |_| true).await;
+    let proxy = proxy(&["127.0.0.1"], |_| true);
     let one = format!("GET http://127.0.0.1:{port}/1 HTTP/1.1\r\n\r\n");
     ask(&proxy, &format!("{one}GET http://evil.org/2 HTTP/1.1\r\n\r\n")).await;
     assert!(!heard.await.unwrap().contains("evil"));
@@ -78,7 +77,7 @@ async fn a_second_request_on_the_connection_goes_nowhere() {
 
 #[tokio::test]
 async fn other_hosts_are_refused_and_told_once() {
-    let mut proxy = proxy(&[".example.com"], |_| true).await;
+    let mut proxy = proxy(&[".example.com"], |_| true);
     for _ in 0..3 {
         let answer = ask(&proxy, "CONNECT evil.org:443 HTTP/1.1\r\n\r\n").await;
         assert!(answer.starts_with("HTTP/1.1 403 "), "{answer}");
@@ -90,7 +89,7 @@ async fn other_hosts_are_refused_and_told_once() {
 
 #[tokio::test]
 async fn the_node_itself_is_refused_whatever_name_leads_there() {
-    let mut proxy = proxy(&["localhost"], is_outside).await;
+    let mut proxy = proxy(&["localhost"], is_outside);
     let answer = ask(&proxy, "GET http://localhost:4222/ HTTP/1.1\r\n\r\n").await;
     assert!(answer.starts_with("HTTP/1.1 403 ") && answer.contains("this node or its link"), "{answer}");
     assert_eq!(proxy.refusals.recv().await.unwrap(), "localhost:4222");
@@ -98,7 +97,7 @@ async fn the_node_itself_is_refused_whatever_name_leads_there() {
 
 #[tokio::test]
 async fn bad_requests_get_an_answer() {
-    let proxy = proxy(&["127.0.0.1"], |_| true).await;
+    let proxy = proxy(&["127.0.0.1"], |_| true);
     let unused = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
     for (request, status) in [
         ("GET / HTTP/1.1\r\n\r\n".to_owned(), "400"),
