@@ -32,12 +32,14 @@ const CLIENT_COMMIT: HeaderName = HeaderName::from_static("x-bacalhau-git-commit
 const BUILD_DATE: HeaderName = HeaderName::from_static("x-bacalhau-build-date");
 const BUILD_OS: HeaderName = HeaderName::from_static("x-bacalhau-build-os");
 const BUILD_ARCH: HeaderName = HeaderName::from_static("x-bacalhau-arch");
+/// Put on by the proxy of a node into what a job sends in the clear.
+const SENT_BY_JOB: HeaderName = HeaderName::from_static("x-bacalhau-job-id");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The one middleware.
 pub(super) async fn pass(mut request: Request, next: Next) -> Response {
     let asked = Asked::of(&request);
-    let answer = match client_version(request.headers()) {
+    let answer = match may_enter(&request) {
         Ok(version) => {
             request.extensions_mut().insert(Caller::anonymous(version));
             match tokio::time::timeout(HANDLER_TIME, next.run(request)).await {
@@ -104,6 +106,15 @@ impl Asked {
         }
         written
     }
+}
+
+/// The version a client claims, if its request may come in.
+fn may_enter(request: &Request) -> Result<Option<ClientVersion>, Box<Response>> {
+    if request.headers().contains_key(SENT_BY_JOB) && !request.method().is_safe() {
+        let reason = "a job may read from the orchestrator, not change anything";
+        return Err(Box::new(ApiError::forbidden(reason).into_response()));
+    }
+    client_version(request.headers())
 }
 
 /// The version a client claims, if it may come in (api.md 1.4).

@@ -49,6 +49,18 @@ async fn old_and_odd_clients_are_sent_away() {
 }
 
 #[tokio::test]
+async fn jobs_may_look_but_not_touch() {
+    let world = World::start().await;
+    let sent_by_job: &[(&str, &str)] = &[("X-Bacalhau-Job-ID", "j-1")];
+    assert_eq!(world.send("GET", "/api/v1/agent/alive", sent_by_job, None).await.status, 200);
+    for method in ["PUT", "POST", "DELETE"] {
+        let refusal = world.send(method, JOBS, sent_by_job, Some(job("a", "batch"))).await.refusal();
+        assert_eq!(refusal, (403, "Forbidden".to_owned(), "Request Forbidden".to_owned()), "{method}");
+    }
+    assert_eq!(world.get(JOBS).await.ok()["Items"], json!([]));
+}
+
+#[tokio::test]
 async fn answers_are_indented_on_request() {
     let world = World::start().await;
     assert_eq!(world.get("/api/v1/agent/alive?pretty").await.body, b"{\n  \"Status\": \"OK\"\n}\n");

@@ -111,6 +111,9 @@ fn check_mode(fields: &Fields<'_>, network: &Network, report: &mut Report) {
     if !network.domains.is_empty() && mode != NetworkType::Http {
         report.error(fields.at("Domains"), "invalid network: domains can only be set for HTTP network mode");
     }
+    if network.domains.is_empty() && mode == NetworkType::Http {
+        report.error(fields.at("Domains"), "at least one domain is required for HTTP network mode");
+    }
     let on_host = matches!(mode, NetworkType::Host | NetworkType::Full);
     if !network.ports.is_empty() && !on_host && mode != NetworkType::Bridge {
         report.error(

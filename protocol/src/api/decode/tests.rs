@@ -238,6 +238,8 @@ fn ports_and_domains_follow_their_mode() {
     let domains = errors(json!({"Type": "Host", "Domains": ["a b"]}));
     assert!(domains[0].contains("invalid domain \"a b\""));
     assert!(domains[1].contains("domains can only be set for HTTP network mode"));
+    let none = errors(json!({"Type": "HTTP"}));
+    assert_eq!(none, ["Tasks[0].Network.Domains: at least one domain is required for HTTP network mode"]);
     let ports = errors(json!({"Type": "Host", "Ports": [
         {"Name": "http", "Static": 80, "Target": 70000}, {"Name": "http", "HostNetwork": "home"}, {"Name": "1x"}, {}
     ]}));
