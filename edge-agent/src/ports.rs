@@ -4,6 +4,7 @@
 //! for a moment; between that and the task's own use somebody else can still take it, which the task then reports.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::ops::RangeInclusive;
 use std::sync::{Mutex, PoisonError};
@@ -23,6 +24,9 @@ pub enum Error {
     /// Some other program of the node has it.
     #[error("port {0} is in use on this node")]
     InUse(u16),
+    /// The job wants an address that this node does not have.
+    #[error("this node has no address {0} to listen on; see HostNetwork of the port")]
+    NoSuchAddress(IpAddr),
     /// Every port of the range is in use.
     #[error("no available ports in range {}-{}; widen Compute.Network.PortRangeStart and PortRangeEnd", .0.start(), .0.end())]
     Exhausted(RangeInclusive<u16>),
@@ -52,7 +56,7 @@ impl Assigned {
 #[derive(Debug)]
 pub struct Ports {
     range: RangeInclusive<u16>,
-    is_free: fn(SocketAddr) -> bool,
+    bind: fn(SocketAddr) -> io::Result<()>,
     held: Mutex<Held>,
 }
 
@@ -66,15 +70,16 @@ struct Held {
 impl Ports {
     /// Hands out ports of `range`.
     pub fn new(range: RangeInclusive<u16>) -> Self {
-        Self { range, is_free: can_bind, held: Mutex::default() }
+        Self { range, bind, held: Mutex::default() }
     }
 
-    /// Sets aside what a task's network asks for: all of it or nothing.
+    /// Sets aside what a task's network asks for, all of it or nothing, in place of what the execution had before.
     pub fn assign(&self, id: &ExecutionId, network: &Network) -> Result<Vec<Assigned>, Error> {
         if !matches!(network.network_type, NetworkType::Host | NetworkType::Full | NetworkType::Bridge) {
             return Ok(Vec::new());
         }
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        held.owners.retain(|_, owner| owner != id);
         // Named ports first, so that none of them is handed out by chance.
         let mut wanted: Vec<&PortMapping> = network.ports.iter().collect();
         wanted.sort_by_key(|mapping| mapping.static_port == 0);
@@ -120,15 +125,26 @@ impl Ports {
             let host = SocketAddr::new(ip, mapping.static_port);
             return match held.owners.contains_key(&host.port()) {
                 true => Err(Error::Taken(host.port())),
-                false if !(self.is_free)(host) => Err(Error::InUse(host.port())),
+                false if !self.is_free(host)? => Err(Error::InUse(host.port())),
                 false => Ok(host),
             };
         }
-        rotation(&self.range, held.last)
-            .filter(|port| !held.owners.contains_key(port))
-            .map(|port| SocketAddr::new(ip, port))
-            .find(|host| (self.is_free)(*host))
-            .ok_or_else(|| Error::Exhausted(self.range.clone()))
+        for port in rotation(&self.range, held.last).filter(|port| !held.owners.contains_key(port)) {
+            let host = SocketAddr::new(ip, port);
+            if self.is_free(host)? {
+                return Ok(host);
+            }
+        }
+        Err(Error::Exhausted(self.range.clone()))
+    }
+
+    fn is_free(&self, host: SocketAddr) -> Result<bool, Error> {
+        match (self.bind)(host) {
+            Err(error) if error.kind() == io::ErrorKind::AddrNotAvailable => {
+                Err(Error::NoSuchAddress(host.ip()))
+            }
+            bound => Ok(bound.is_ok()),
+        }
     }
 }
 
@@ -143,8 +159,8 @@ fn target(mode: NetworkType, mapping: &PortMapping, host: SocketAddr) -> Option<
     (mode == NetworkType::Bridge).then(|| if mapping.target == 0 { host.port() } else { mapping.target })
 }
 
-fn can_bind(address: SocketAddr) -> bool {
-    TcpListener::bind(address).is_ok()
+fn bind(address: SocketAddr) -> io::Result<()> {
+    TcpListener::bind(address).map(drop)
 }
 
 #[cfg(test)]
@@ -153,8 +169,9 @@ mod tests {
 
     use super::*;
 
-    fn ports(range: RangeInclusive<u16>, is_free: fn(SocketAddr) -> bool) -> Ports {
-        Ports { is_free, ..Ports::new(range) }
+    /// All of them free.
+    fn ports(range: RangeInclusive<u16>) -> Ports {
+        Ports { bind: |_| Ok(()), ..Ports::new(range) }
     }
 
     fn id(name: &str) -> ExecutionId {
@@ -178,7 +195,7 @@ mod tests {
 
     #[test]
     fn a_task_learns_its_ports() {
-        let ports = ports(100..=109, |_| true);
+        let ports = ports(100..=109);
         let bridge = network(NetworkType::Bridge, &[("web", 0, 80), ("raw", 2000, 0)]);
         assert_eq!(
             variables(&ports.assign(&id("e-1"), &bridge).unwrap()),
@@ -195,7 +212,7 @@ mod tests {
 
     #[test]
     fn a_port_has_one_owner_and_comes_back() {
-        let ports = ports(100..=101, |_| true);
+        let ports = ports(100..=101);
         let fixed = network(NetworkType::Host, &[("a", 100, 0)]);
         ports.assign(&id("e-1"), &fixed).unwrap();
         assert_eq!(ports.assign(&id("e-2"), &fixed), Err(Error::Taken(100)));
@@ -208,7 +225,7 @@ mod tests {
 
     #[test]
     fn nothing_is_kept_of_a_request_that_fails() {
-        let ports = ports(100..=100, |_| true);
+        let ports = ports(100..=100);
         let two = network(NetworkType::Bridge, &[("a", 0, 80), ("b", 0, 81)]);
         assert!(ports.assign(&id("e-1"), &two).is_err());
         assert!(ports.assign(&id("e-2"), &network(NetworkType::Bridge, &[("a", 0, 80)])).is_ok());
@@ -230,8 +247,24 @@ mod tests {
     }
 
     #[test]
+    fn a_task_that_starts_again_gets_its_port_again() {
+        let ports = ports(100..=109);
+        let fixed = network(NetworkType::Host, &[("a", 100, 0)]);
+        ports.assign(&id("e-1"), &fixed).unwrap();
+        assert!(ports.assign(&id("e-1"), &fixed).is_ok());
+    }
+
+    #[test]
+    fn an_address_the_node_does_not_have_is_named() {
+        let mut network = network(NetworkType::Bridge, &[("a", 0, 80)]);
+        network.ports[0].host_network = "192.0.2.77".into();
+        let error = Ports::new(DEFAULT_RANGE).assign(&id("e-1"), &network).unwrap_err();
+        assert_eq!(error, Error::NoSuchAddress("192.0.2.77".parse().unwrap()));
+    }
+
+    #[test]
     fn other_modes_have_no_ports() {
-        let ports = ports(100..=100, |_| true);
+        let ports = ports(100..=100);
         assert_eq!(ports.assign(&id("e-1"), &network(NetworkType::None, &[("a", 0, 0)])), Ok(Vec::new()));
     }
 
