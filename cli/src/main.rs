@@ -2,14 +2,17 @@
 
 use std::process::ExitCode;
 
-use bacalhau_agent::COMPILE_ARGUMENT;
 use bacalhau_agent::executor::wasm::compile_child;
+use bacalhau_agent::{COMPILE_ARGUMENT, RELAY_ARGUMENT, egress};
 use bacalhau_cli::app;
 
 fn main() -> ExitCode {
     // The compiler limits its own process before it looks at a module, so there must be no other threads yet.
     if std::env::args_os().nth(1).is_some_and(|argument| argument == COMPILE_ARGUMENT) {
         return compile_child();
+    }
+    if std::env::args_os().nth(1).is_some_and(|argument| argument == RELAY_ARGUMENT) {
+        return egress::relay(std::env::args_os().skip(2));
     }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,

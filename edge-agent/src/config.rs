@@ -8,6 +8,7 @@ mod values;
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 use bacalhau_protocol::ids::NodeId;
@@ -15,7 +16,7 @@ use bacalhau_protocol::quantity::Share;
 
 use crate::capacity::Allocation;
 use crate::executor::wasm::LocalCompiler;
-use crate::labels;
+use crate::{labels, ports};
 use reader::Reader;
 
 pub use settings::{Origin, Settings};
@@ -41,6 +42,8 @@ pub struct Config {
     pub allowed_paths: Vec<AllowedPath>,
     /// Globs of host environment variables jobs may receive. Default: none.
     pub env_allow_list: Vec<String>,
+    /// Ports of this node for tasks that do not name one. Default: 20000 to 32000.
+    pub port_range: RangeInclusive<u16>,
     /// Engines, in lower case, that are switched off.
     pub disabled_engines: Vec<String>,
     /// Kinds of input source, in lower case, that are switched off.
@@ -51,6 +54,9 @@ pub struct Config {
     pub admission: Admission,
     /// What the log holds.
     pub logging: Logging,
+    /// This program's `main` heeds [`crate::RELAY_ARGUMENT`], without which there is no HTTP networking. Set by the
+    /// program, not by settings.
+    pub is_relay: bool,
     /// Compiler of WASM modules on this node; without one the control plane compiles. Set by the program, not by
     /// settings.
     pub compiler: LocalCompiler,
@@ -126,11 +132,13 @@ impl Config {
             allocation: Allocation::default(),
             allowed_paths: Vec::new(),
             env_allow_list: Vec::new(),
+            port_range: ports::DEFAULT_RANGE,
             disabled_engines: Vec::new(),
             disabled_sources: Vec::new(),
             disabled_publishers: Vec::new(),
             admission: Admission::default(),
             logging: Logging::default(),
+            is_relay: false,
             compiler: LocalCompiler::None,
         }
     }
@@ -170,6 +178,7 @@ impl Config {
         }
         self.allowed_paths = reader.list("Compute.AllowListedLocalPaths", AllowedPath::parse);
         self.env_allow_list = reader.list("Compute.Env.AllowList", values::glob);
+        self.port_range = port_range(reader);
     }
 
     fn read_policies(&mut self, reader: &mut Reader<'_>) {
@@ -216,6 +225,19 @@ fn name(reader: &mut Reader<'_>) -> Name {
     });
     let chosen = reader.parsed("NodeName", values::node_name);
     chosen.map(Name::Chosen).or(provider).unwrap_or(Name::PrefixedUuid)
+}
+
+fn port_range(reader: &mut Reader<'_>) -> RangeInclusive<u16> {
+    let start = reader.parsed("Compute.Network.PortRangeStart", values::port);
+    let end = reader.parsed("Compute.Network.PortRangeEnd", values::port);
+    let (start, end) =
+        (start.unwrap_or(*ports::DEFAULT_RANGE.start()), end.unwrap_or(*ports::DEFAULT_RANGE.end()));
+    if start > end {
+        reader.mistake(format!(
+            "Compute.Network.PortRangeStart: the range {start} to {end} holds no port; give both ends"
+        ));
+    }
+    start..=end
 }
 
 /// The newer `RejectNetworkedJobs` only ever refuses; accepting must be asked for by `AcceptNetworkedJobs`, or by

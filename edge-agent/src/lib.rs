@@ -22,6 +22,7 @@ pub mod labels;
 pub mod link;
 pub mod logs;
 pub mod node;
+pub mod own_program;
 pub mod ports;
 pub mod publisher;
 pub mod queue;
@@ -35,3 +36,5 @@ pub use describe::build_info;
 
 /// First argument of the process that compiles one module and ends; see [`executor::wasm::ChildCompiler`].
 pub const COMPILE_ARGUMENT: &str = "compile-module";
+/// First argument of this program when it only carries a task's requests to the agent: see [`egress::relay`].
+pub const RELAY_ARGUMENT: &str = "egress-relay";

@@ -43,6 +43,7 @@ impl Node {
         let agent = match compute {
             Some(mut config) => {
                 config.compiler = compile::local()?;
+                config.is_relay = true;
                 Some(Box::pin(Agent::start(config)).await.context("starting the compute node")?)
             }
             None => None,

@@ -34,6 +34,15 @@ fn nothing_written_gives_the_defaults() {
 }
 
 #[test]
+fn a_range_of_ports_has_both_ends() {
+    let config = resolved(&["Compute.Network.PortRangeStart=25000"]);
+    assert_eq!(config.port_range, 25_000..=32_000);
+    let errors = mistakes(&["Compute.Network.PortRangeStart=40000", "Compute.Network.PortRangeEnd=80"]);
+    assert!(errors[0].contains("expects a port from 1024 to 65535"), "{errors:?}");
+    assert!(errors[1].contains("the range 40000 to 32000 holds no port"), "{errors:?}");
+}
+
+#[test]
 fn later_sources_override_earlier_ones() {
     let (_directory, path) = file(
         "nameProvider: hostname\nLogging: {Level: debug}\ncompute:\n  Orchestrators: [one, 'nats://two:5000']\n",

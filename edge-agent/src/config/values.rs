@@ -168,6 +168,12 @@ impl AllowedPath {
     }
 }
 
+/// A port that programs without privileges may listen on.
+pub(super) fn port(text: &str) -> Result<u16, String> {
+    let port = text.parse().ok().filter(|port| *port >= 1024);
+    port.ok_or_else(|| format!("expects a port from 1024 to 65535, received: {text:?}"))
+}
+
 /// Checks a glob and gives it back.
 pub(super) fn glob(text: &str) -> Result<String, String> {
     match GlobBuilder::new(text).literal_separator(true).build() {

@@ -1,11 +1,12 @@
 //! One client of the proxy, from its request to the end.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, ToSocketAddrs};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UnixStream};
+use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use super::Gate;
@@ -13,6 +14,11 @@ use super::request::{Kind, MAX_HEAD_BYTES, Malformed, Request};
 
 /// How long a client may take over its request, and a server over accepting a connection.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// Names looked up at the same time, over all tasks of the node. The C library blocks a thread for each, and those are
+/// few: slow names must not keep the agent from its disk.
+const MAX_LOOKUPS: usize = 2;
+
+static LOOKUPS: Semaphore = Semaphore::const_new(MAX_LOOKUPS);
 
 /// Why a client is turned away.
 #[derive(Debug, thiserror::Error)]
@@ -23,6 +29,8 @@ enum Refusal {
     TooLarge,
     #[error("{0} is not among the domains of this job's network")]
     Domain(String),
+    #[error("port {0} is refused: only 80, 443 and 1024 or above can be reached")]
+    Port(u16),
     #[error("{0} is this node or its link, which jobs cannot reach")]
     Inside(String),
     #[error("{host} cannot be reached: {source}")]
@@ -33,7 +41,7 @@ impl Refusal {
     fn status(&self) -> &'static str {
         match self {
             Self::Malformed(Malformed::Length) => "411 Length Required",
-            Self::Malformed(Malformed::Port(_)) | Self::Domain(_) | Self::Inside(_) => "403 Forbidden",
+            Self::Domain(_) | Self::Port(_) | Self::Inside(_) => "403 Forbidden",
             Self::Malformed(_) => "400 Bad Request",
             Self::TooLarge => "431 Request Header Fields Too Large",
             Self::Unreachable { .. } => "502 Bad Gateway",
@@ -56,7 +64,7 @@ async fn converse(client: &mut UnixStream, gate: &Gate) -> io::Result<()> {
     let server = match connect(&request, gate).await {
         Ok(server) => server,
         Err(refusal) => {
-            if matches!(refusal, Refusal::Domain(_) | Refusal::Inside(_)) {
+            if matches!(refusal, Refusal::Domain(_) | Refusal::Port(_) | Refusal::Inside(_)) {
                 gate.refuse(&format!("{}:{}", request.host, request.port));
             }
             return turn_away(client, &refusal).await;
@@ -89,15 +97,33 @@ async fn connect(request: &Request, gate: &Gate) -> Result<TcpStream, Refusal> {
     if !gate.rules.domains.allow(host) {
         return Err(Refusal::Domain(host.to_owned()));
     }
+    if request.port < 1024 && !matches!(request.port, 80 | 443) {
+        return Err(Refusal::Port(request.port));
+    }
     let unreachable = |source| Refusal::Unreachable { host: host.to_owned(), source };
-    let found = tokio::net::lookup_host((host, request.port)).await.map_err(unreachable)?;
+    let found = within_patience(look_up(host, request.port)).await.map_err(unreachable)?;
     let (outside, inside): (Vec<SocketAddr>, Vec<SocketAddr>) =
-        found.partition(|address| (gate.rules.reachable)(address.ip()));
+        found.into_iter().partition(|address| (gate.rules.reachable)(address.ip()));
     if outside.is_empty() && !inside.is_empty() {
         return Err(Refusal::Inside(host.to_owned()));
     }
-    let connected = timeout(PATIENCE, TcpStream::connect(outside.as_slice())).await;
-    connected.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())).map_err(unreachable)
+    within_patience(TcpStream::connect(outside.as_slice())).await.map_err(unreachable)
+}
+
+async fn within_patience<T>(work: impl Future<Output = io::Result<T>>) -> io::Result<T> {
+    timeout(PATIENCE, work).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+}
+
+/// A look-up that nobody waits for any more goes on and keeps its place until it ends, for it keeps its thread.
+async fn look_up(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
+    let name = (host.to_owned(), port);
+    let place = LOOKUPS.acquire().await.map_err(io::Error::other)?;
+    let found = tokio::task::spawn_blocking(move || {
+        let found = name.to_socket_addrs().map(Iterator::collect);
+        drop(place);
+        found
+    });
+    found.await.map_err(io::Error::other)?
 }
 
 async fn pass(
@@ -121,12 +147,13 @@ async fn pass(
             answer(up, gate.down.copy(from_server, &mut to_client, u64::MAX)).await?;
         }
         Kind::Forward { head, body_bytes } => {
-            server.write_all(head.as_bytes()).await?;
             let (from_server, mut to_server) = server.split();
+            let request = head.as_bytes().chain(from_client);
+            let request_bytes = body_bytes.saturating_add(head.len() as u64);
             let up = async {
                 // A server may answer and close before it has read everything: the answer counts. And the sending side
                 // stays open: many servers take its end for a client that left.
-                let _ = gate.up.copy(from_client, &mut to_server, body_bytes).await;
+                let _ = gate.up.copy(request, &mut to_server, request_bytes).await;
             };
             answer(up, gate.down.copy(from_server, &mut to_client, u64::MAX)).await?;
         }

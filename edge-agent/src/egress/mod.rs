@@ -5,12 +5,15 @@
 //! does I/O. Names are resolved here, on the node, and an address of the node itself or of its link is refused whatever
 //! name led to it: a job's author does not get at the device's own services or at a cloud's metadata.
 //!
+//! The task's end is [`relay`], a process of this same program in the task's network.
+//!
 //! One connection carries one request, so that each is checked. What goes through a tunnel (`CONNECT`) is encrypted and
 //! not looked at.
 
 mod connection;
 mod domains;
 mod rate;
+mod relay;
 mod request;
 mod throttle;
 
@@ -18,8 +21,9 @@ mod throttle;
 mod tests;
 
 use std::collections::BTreeSet;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use tokio::net::UnixListener;
 use tokio::sync::{Semaphore, mpsc};
@@ -29,6 +33,7 @@ use tokio_util::task::AbortOnDropHandle;
 use crate::clock::Clock;
 
 pub use domains::Domains;
+pub use relay::{LISTENING, RELAY_PORT, relay};
 
 use throttle::Throttle;
 
@@ -38,6 +43,8 @@ pub const BYTES_PER_SECOND: u64 = 10_000_000 / 8;
 pub const MAX_CONNECTIONS: usize = 64;
 /// Different destinations that are told after they were refused; later ones are refused in silence.
 pub const MAX_REFUSALS_TOLD: usize = 16;
+/// How long a proxy without a client waits for file descriptors to become free.
+const BREATH: Duration = Duration::from_secs(1);
 
 /// What one task may do.
 #[derive(Clone, Debug)]
@@ -75,17 +82,33 @@ impl Egress {
 
 /// Whether an address is neither this node, its link, nor several nodes at once.
 pub fn is_outside(address: IpAddr) -> bool {
-    match address.to_canonical() {
+    let address = address.to_canonical();
+    !is_special(address) && !is_own(address)
+}
+
+/// Whether one of this node's interfaces has the address: the kernel then chooses it as the source as well. Nothing is
+/// sent.
+fn is_own(address: IpAddr) -> bool {
+    let any = match address {
+        IpAddr::V4(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+        IpAddr::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+    };
+    let source = || {
+        let socket = UdpSocket::bind((any, 0))?;
+        socket.connect((address, 9))?;
+        socket.local_addr()
+    };
+    source().is_ok_and(|source| source.ip() == address)
+}
+
+fn is_special(address: IpAddr) -> bool {
+    match address {
         IpAddr::V4(v4) => {
             let octets = v4.octets();
-            !(octets[0] == 0
-                || v4.is_loopback()
-                || v4.is_link_local()
-                || v4.is_multicast()
-                || v4.is_broadcast())
+            octets[0] == 0 || v4.is_loopback() || v4.is_link_local() || v4.is_multicast() || v4.is_broadcast()
         }
         IpAddr::V6(v6) => {
-            !(v6.is_unspecified() || v6.is_loopback() || v6.is_unicast_link_local() || v6.is_multicast())
+            v6.is_unspecified() || v6.is_loopback() || v6.is_unicast_link_local() || v6.is_multicast()
         }
     }
 }
@@ -116,10 +139,12 @@ async fn accept(listener: UnixListener, gate: Arc<Gate>) {
     loop {
         while connections.try_join_next().is_some() {}
         let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
-        // A client that was gone again, or no file descriptors left: the next one that ends frees some.
+        // A client that was gone again, or no file descriptors left: a connection that ends frees some.
         let Ok((client, _)) = listener.accept().await else {
             drop(place);
-            connections.join_next().await;
+            if connections.join_next().await.is_none() {
+                tokio::time::sleep(BREATH).await;
+            }
             continue;
         };
         let gate = Arc::clone(&gate);

@@ -39,8 +39,6 @@ pub(super) enum Malformed {
     Syntax,
     #[error("a proxy is asked for http://HOST/PATH or CONNECT HOST:PORT")]
     Target,
-    #[error("port {0} is refused: only 80, 443 and 1024 or above can be reached")]
-    Port(u16),
     #[error("the body needs one Content-Length; a chunked body cannot pass this proxy")]
     Length,
 }
@@ -62,9 +60,6 @@ impl Request {
         } else {
             forward(method, target, parsed.headers, job_id)?
         };
-        if request.port < 1024 && !matches!(request.port, 80 | 443) {
-            return Err(Malformed::Port(request.port));
-        }
         Ok(Some((request, head_bytes)))
     }
 }
@@ -180,7 +175,6 @@ mod tests {
             ("GET http://a/ HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2", Malformed::Length),
             ("GET http://a/ HTTP/1.1\r\nContent-Length: +1", Malformed::Length),
             ("POST http://a/ HTTP/1.1\r\nTransfer-Encoding: chunked", Malformed::Length),
-            ("CONNECT a:25 HTTP/1.1", Malformed::Port(25)),
             ("\u{1}nonsense", Malformed::Syntax),
         ] {
             assert_eq!(parse(&format!("{lines}\r\n\r\n")), Err(reason), "{lines}");

@@ -101,7 +101,6 @@ async fn bad_requests_get_an_answer() {
     let unused = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
     for (request, status) in [
         ("GET / HTTP/1.1\r\n\r\n".to_owned(), "400"),
-        ("CONNECT 127.0.0.1:25 HTTP/1.1\r\n\r\n".to_owned(), "403"),
         ("POST http://127.0.0.1/ HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n".to_owned(), "411"),
         (format!("GET http://127.0.0.1/{} HTTP/1.1", "x".repeat(request::MAX_HEAD_BYTES)), "431"),
         (format!("GET http://127.0.0.1:{unused}/ HTTP/1.1\r\n\r\n"), "502"),
@@ -109,6 +108,23 @@ async fn bad_requests_get_an_answer() {
         let answer = ask(&proxy, &request).await;
         assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{answer}");
     }
+}
+
+#[tokio::test]
+async fn ports_of_other_services_are_refused_and_told() {
+    let mut proxy = proxy(&["example.com"], |_| true);
+    let answer = ask(&proxy, "CONNECT example.com:25 HTTP/1.1\r\n\r\n").await;
+    assert!(answer.starts_with("HTTP/1.1 403 ") && answer.contains("port 25 is refused"), "{answer}");
+    assert_eq!(proxy.refusals.recv().await.unwrap(), "example.com:25");
+}
+
+#[test]
+fn the_nodes_own_addresses_are_inside() {
+    for own in ["127.0.0.1", "::1"] {
+        assert!(is_own(own.parse().unwrap()), "{own}");
+    }
+    // For documentation only (RFC 5737), so no interface has it.
+    assert!(!is_own("192.0.2.77".parse().unwrap()));
 }
 
 #[test]

@@ -36,7 +36,7 @@ const S3: &str = "S3 is not supported yet";
 const DOCKER: &str = "Docker is not supported yet";
 const HOME: &str = "results come home over the link; nothing listens on the node";
 const WEBUI: &str = "there is no web interface";
-const PORTS: &str = "jobs get no ports of the node yet";
+const PORTS: &str = "ports of jobs are reached under the node's own addresses";
 const INPUTS: &str =
     "inputs come from the node and from the control plane; none is fetched from elsewhere yet";
 
@@ -108,8 +108,8 @@ pub const KEYS: &[Key] = &[
     idle("Compute.Heartbeat.Interval", Duration, "15s", "how often a node says that it is there", EVENTS),
     idle("Compute.Heartbeat.ResourceUpdateInterval", Duration, "30s", "how often free capacity is sent", EVENTS),
     idle("Compute.Network.AdvertisedAddress", Text, "", "address for ports that jobs expose", PORTS),
-    idle("Compute.Network.PortRangeEnd", Port, "32000", "last port handed to jobs", PORTS),
-    idle("Compute.Network.PortRangeStart", Port, "20000", "first port handed to jobs", PORTS),
+    used("Compute.Network.PortRangeEnd", Port, "32000", "last port handed to jobs"),
+    used("Compute.Network.PortRangeStart", Port, "20000", "first port handed to jobs"),
     used("Compute.Orchestrators", List, "nats://127.0.0.1:4222", "orchestrators to join, tried in turn; UDP"),
     idle("Compute.TLS.CACert", Form(Path), "", "authority of the orchestrator", LINK),
     idle("Compute.TLS.RequireTLS", Bool, "false", "refuse a link that is not encrypted", LINK),
