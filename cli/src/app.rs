@@ -5,12 +5,14 @@ use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use anyhow::Context as _;
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
 
 use crate::client::Client;
 use crate::command::{agent, config as config_command, devstack, job, node, serve, version, wasm};
-use crate::config::client::ClientConfig;
+use crate::config::client::{Choice, ClientConfig, Kept};
 use crate::config::{self, Flag, Invocation, Problems, Settings, dotenv};
+use crate::profiles::{Profile, Profiles};
 use crate::{error, output};
 
 /// Compute over data
@@ -45,6 +47,18 @@ pub struct Global {
     /// Directory of everything that is kept [env: BACALHAU_DIR] [default: ~/.bacalhau]
     #[arg(long, alias = "repo", global = true, value_name = "PATH")]
     data_dir: Option<PathBuf>,
+    /// A profile to take the server from [env: BACALHAU_PROFILE]
+    #[arg(long, global = true, value_name = "NAME")]
+    profile: Option<String>,
+    /// Talk https to the server
+    #[arg(long, global = true, hide = true)]
+    tls: bool,
+    /// Certificates to trust, PEM
+    #[arg(long, global = true, hide = true, value_name = "PATH")]
+    cacert: Option<String>,
+    /// Talk to a server whoever it is
+    #[arg(long, global = true, hide = true)]
+    insecure: bool,
     /// Least important event that is logged
     #[arg(long, global = true, hide = true, value_name = "LEVEL")]
     log_level: Option<String>,
@@ -85,6 +99,8 @@ pub struct Context {
     pub settings: Settings,
     /// The environment.
     pub environment: BTreeMap<String, String>,
+    /// The profile `--profile` names.
+    pub profile: Option<String>,
 }
 
 /// What the program was started with, before anything is read.
@@ -123,22 +139,61 @@ impl Context {
         for warning in settings.warnings() {
             output::warn(warning);
         }
-        Ok(Self { settings, environment: start.environment })
+        Ok(Self { settings, environment: start.environment, profile: start.global.profile })
     }
 
     /// A client of the server the configuration names.
-    pub fn client(&self) -> Result<Client, Problems> {
-        ClientConfig::resolve(&self.settings, &self.environment).map(Client::new)
+    pub fn client(&self) -> anyhow::Result<Client> {
+        Ok(Client::new(self.client_config()?))
+    }
+
+    /// The server the configuration names, and how to talk to it.
+    pub fn client_config(&self) -> anyhow::Result<ClientConfig> {
+        let kept = Kept { profile: self.chosen_profile()?, tokens: self.tokens()? };
+        Ok(ClientConfig::resolve(&self.settings, &self.environment, &kept)?)
+    }
+
+    /// The profile a client uses unless the settings say more plainly which server is meant.
+    pub fn chosen_profile(&self) -> anyhow::Result<Option<(Choice, Profile)>> {
+        let profiles = self.profiles();
+        let variable = self.environment.get("BACALHAU_PROFILE").filter(|name| !name.is_empty()).cloned();
+        let named = |name, choice| Some((name, choice));
+        let chosen = match (&self.profile, variable) {
+            (Some(name), _) => named(name.clone(), Choice::Flag),
+            (None, Some(name)) => named(name, Choice::Environment),
+            (None, None) => profiles.current().map(|name| (name, Choice::Current)),
+        };
+        let read = |(name, choice): (String, Choice)| Ok((choice, profiles.read(&name)?));
+        chosen.map(read).transpose()
+    }
+
+    /// The profiles of the data directory.
+    pub fn profiles(&self) -> Profiles {
+        Profiles::new(self.settings.data_dir())
+    }
+
+    fn tokens(&self) -> anyhow::Result<BTreeMap<String, String>> {
+        let path = self.settings.data_dir().join("tokens.json");
+        match std::fs::read_to_string(&path) {
+            Ok(text) if text.trim().is_empty() => Ok(BTreeMap::new()),
+            Ok(text) => serde_json::from_str(&text).with_context(|| format!("reading {}", path.display())),
+            // Whoever cannot read it has no token.
+            Err(_) => Ok(BTreeMap::new()),
+        }
     }
 }
 
 impl Global {
     fn flags(&self) -> Vec<Flag> {
+        let set = |flag: bool| flag.then(|| "true".to_owned());
         let data_dir = self.data_dir.as_ref().map(|path| path.display().to_string());
         [
             ("--api-host", "API.Host", &self.api_host),
             ("--api-port", "API.Port", &self.api_port),
             ("--data-dir", "DataDir", &data_dir),
+            ("--tls", "API.TLS.UseTLS", &set(self.tls)),
+            ("--cacert", "API.TLS.CAFile", &self.cacert),
+            ("--insecure", "API.TLS.Insecure", &set(self.insecure)),
             ("--log-level", "Logging.Level", &self.log_level),
             ("--log-mode", "Logging.Mode", &self.log_mode),
         ]

@@ -12,6 +12,7 @@ pub mod error;
 pub mod flags;
 pub mod job_file;
 pub mod output;
+pub mod profiles;
 pub mod results;
 pub mod template;
 pub mod version;

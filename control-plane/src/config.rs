@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bacalhau_protocol::api::decode::Defaults;
 
+use crate::api::tls::Tls;
 use crate::fleet::Compile;
 use crate::scheduler::Settings;
 
@@ -18,6 +19,8 @@ pub struct Config {
     pub node_id: String,
     /// REST API. `None`: no API (benches).
     pub api: Option<SocketAddr>,
+    /// Certificate of the API. `None`: it speaks plain HTTP.
+    pub api_tls: Option<Tls>,
     /// Where nodes dial (UDP).
     pub fleet: SocketAddr,
     /// New nodes wait for an administrator.

@@ -83,7 +83,8 @@ impl ControlPlane {
         let api = match config.api {
             None => None,
             Some(address) => {
-                Some(api::Server::start(address, api_parts(&config, &orchestrator, &blobs, &fleet)).await?)
+                let parts = api_parts(&config, &orchestrator, &blobs, &fleet);
+                Some(api::Server::start(address, config.api_tls.clone(), parts).await?)
             }
         };
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());

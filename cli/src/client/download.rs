@@ -236,7 +236,7 @@ mod tests {
         });
         let url = endpoint.join("/e-1.tar.gz").unwrap();
         let archive = RemoteArchive { url, sha256: Some(SHA256.into()), size: Some(CONTENT.len() as u64) };
-        (Client::new(ClientConfig { endpoint, authorization: None }), archive, offsets)
+        (Client::new(ClientConfig::plain(endpoint)), archive, offsets)
     }
 
     async fn respond(mut stream: TcpStream, answer: Answer, seen: &Mutex<Vec<usize>>) {

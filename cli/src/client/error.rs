@@ -13,6 +13,14 @@ pub enum Error {
         /// What the transport said.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// Somebody answers who cannot prove to be the server.
+    #[error("the certificate of {endpoint} is not trusted")]
+    Untrusted {
+        /// The server, without a trailing slash.
+        endpoint: String,
+        /// What the transport said.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// Somebody answers too slowly.
     #[error("request to {endpoint} timed out")]
     TimedOut {
@@ -80,6 +88,11 @@ impl Error {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Unreachable { .. } => Some(UNREACHABLE.into()),
+            Self::Untrusted { .. } => Some(
+                "name its authority with -c API.TLS.CAFile=FILE or BACALHAU_API_TLS_CAFILE; a server with\n\
+                 API.TLS.SelfSigned tells the path of its own when it starts"
+                    .into(),
+            ),
             Self::Unauthorized => Some(
                 "set BACALHAU_API_KEY, or BACALHAU_API_USERNAME and BACALHAU_API_PASSWORD, to a credential the server knows"
                     .into(),

@@ -8,7 +8,7 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::http::{HeaderValue, Request, header};
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::{self, Message};
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+use tokio_tungstenite::{Connector, MaybeTlsStream, WebSocketStream, connect_async_tls_with_config};
 
 use super::{Client, Error, JOBS, Result, said_if, said_unless_zero, with_query};
 
@@ -47,7 +47,8 @@ impl Client {
             ],
         );
         let request = self.upgrade(&url)?;
-        match Box::pin(connect_async(request)).await {
+        let connector = self.config.tls.clone().map_or(Connector::Plain, Connector::Rustls);
+        match Box::pin(connect_async_tls_with_config(request, None, false, Some(connector))).await {
             Ok((socket, _)) => Ok(LogStream { socket }),
             Err(error) => Err(self.refused(error)),
         }
@@ -69,6 +70,9 @@ impl Client {
             tungstenite::Error::Http(response) => {
                 let body = response.body().as_deref().unwrap_or_default();
                 Error::Api(Box::new(super::error::read_body(response.status().as_u16(), body)))
+            }
+            tungstenite::Error::Io(source) if super::is_distrust(&source) => {
+                Error::Untrusted { endpoint: self.endpoint(), source: source.into() }
             }
             tungstenite::Error::Io(source) => {
                 Error::Unreachable { endpoint: self.endpoint(), source: source.into() }

@@ -6,6 +6,7 @@ mod error;
 mod jobs;
 mod logs;
 mod nodes;
+pub mod tls;
 
 use std::time::Duration;
 
@@ -46,11 +47,13 @@ impl Client {
     /// A client of this server. Nothing is sent yet.
     pub fn new(config: ClientConfig) -> Self {
         // A proxy for the web knows nothing of devices and control planes on a network of their own.
+        let tls = config.tls.as_deref().cloned().unwrap_or_else(tls::unused);
         let http = reqwest::Client::builder()
             .connect_timeout(CONNECT_TIMEOUT)
             .no_proxy()
+            .tls_backend_preconfigured(tls)
             .build()
-            .expect("a client without TLS and with fixed options can always be built");
+            .expect("a client with these options can always be built");
         Self { http, config }
     }
 
@@ -74,7 +77,7 @@ impl Client {
         body: Option<&B>,
     ) -> Result<T> {
         let path = url.path().to_owned();
-        let mut request = self.request(method, url).timeout(ANSWER_TIMEOUT);
+        let mut request = self.request(method, url).timeout(self.config.timeout.unwrap_or(ANSWER_TIMEOUT));
         if let Some(body) = body {
             request = request.json(body);
         }
@@ -109,6 +112,7 @@ impl Client {
     fn transport(&self, source: reqwest::Error) -> Error {
         let endpoint = self.endpoint();
         match () {
+            () if is_distrust(&source) => Error::Untrusted { endpoint, source: source.without_url().into() },
             () if source.is_connect() => Error::Unreachable { endpoint, source: source.without_url().into() },
             () if source.is_timeout() => Error::TimedOut { endpoint },
             () => Error::Network { endpoint, source: source.without_url() },
@@ -122,6 +126,21 @@ impl Client {
         url.path_segments_mut().expect("an http URL has segments").extend(segments);
         url
     }
+}
+
+/// Whether the server showed a certificate that is not trusted.
+fn is_distrust(error: &(dyn std::error::Error + 'static)) -> bool {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        let inner = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+        let inner = inner.and_then(|inner| inner.downcast_ref::<rustls::Error>());
+        let own = error.downcast_ref::<rustls::Error>();
+        if matches!(own.or(inner), Some(rustls::Error::InvalidCertificate(_))) {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
 }
 
 /// Adds the pairs whose value says something.
@@ -149,7 +168,7 @@ mod tests {
 
     fn client() -> Client {
         let endpoint = Url::parse("http://127.0.0.1:1234/").unwrap();
-        Client::new(ClientConfig { endpoint, authorization: None })
+        Client::new(ClientConfig::plain(endpoint))
     }
 
     #[test]

@@ -7,6 +7,7 @@ pub mod document;
 pub mod dotenv;
 pub mod duration;
 pub mod edit;
+pub mod host;
 pub mod keys;
 pub mod layers;
 pub mod renamed;

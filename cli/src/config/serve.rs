@@ -9,6 +9,7 @@ use bacalhau_protocol::api::decode::{Defaults, TypeDefaults};
 use bacalhau_protocol::ids::NodeId;
 use bacalhau_protocol::model::SpecConfig;
 
+use crate::config::host::AddressKind;
 use crate::config::{Problems, Settings, Value, document};
 
 /// What a node runs. At least one of its roles is there.
@@ -27,6 +28,8 @@ pub struct ServeConfig {
 pub struct OrchestratorConfig {
     /// Where the API listens. Default: 127.0.0.1:1234; beyond the machine only when asked for.
     pub api: SocketAddr,
+    /// The certificate the API shows. Default: none, plain HTTP.
+    pub api_tls: ApiTls,
     /// Where nodes connect, UDP. Default: 0.0.0.0:4222.
     pub fleet: SocketAddr,
     /// Host or address announced to nodes; empty to find one.
@@ -43,6 +46,43 @@ pub struct OrchestratorConfig {
     pub defaults: Defaults,
     /// All settings as callers of the API may see them.
     pub shown: serde_json::Value,
+}
+
+/// The certificate the API shows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ApiTls {
+    /// None: plain HTTP.
+    Off,
+    /// From PEM files.
+    Files {
+        /// The chain, the server's own certificate first.
+        certificate: PathBuf,
+        /// Its key.
+        key: PathBuf,
+    },
+    /// Made by this node.
+    SelfSigned,
+}
+
+impl ApiTls {
+    fn resolve(settings: &Settings) -> Result<Self, String> {
+        let (certificate, key) = (settings.text("API.TLS.CertFile"), settings.text("API.TLS.KeyFile"));
+        match (certificate.as_str(), key.as_str()) {
+            ("", "") if settings.flag("API.TLS.SelfSigned") => Ok(Self::SelfSigned),
+            ("", "") => Ok(Self::Off),
+            (_, "") => {
+                Err("API.TLS.CertFile: invalid config: TLS cert specified without corresponding private key; set \
+                     API.TLS.KeyFile"
+                    .into())
+            }
+            ("", _) => {
+                Err("API.TLS.KeyFile: invalid config: private key specified without corresponding TLS certificate; \
+                     set API.TLS.CertFile"
+                    .into())
+            }
+            (certificate, key) => Ok(Self::Files { certificate: certificate.into(), key: key.into() }),
+        }
+    }
 }
 
 /// How a node gets its name on first start.
@@ -88,9 +128,11 @@ impl OrchestratorConfig {
         let api = address(settings, "API.Host", "API.Port", problems);
         let fleet = address(settings, "Orchestrator.Host", "Orchestrator.Port", problems);
         let name = name(settings).map_err(|problem| problems.push(problem)).ok();
+        let api_tls = ApiTls::resolve(settings).map_err(|problem| problems.push(problem)).ok();
         let secret = settings.text("Orchestrator.Auth.Token");
         Some(Self {
             api: api?,
+            api_tls: api_tls?,
             fleet: fleet?,
             advertise: settings.text("Orchestrator.Advertise"),
             name: name?,
@@ -128,18 +170,21 @@ fn address(
 
 /// An address, a kind of address, or a name.
 fn resolve_host(host: &str) -> Result<IpAddr, String> {
-    let text = match host.to_ascii_lowercase().as_str() {
-        "loopback" | "localhost" | "local" => "127.0.0.1".to_owned(),
-        "any" => "0.0.0.0".to_owned(),
-        _ => host.trim_start_matches("http://").to_owned(),
-    };
+    if let Some(kind) = AddressKind::parse(host) {
+        return kind
+            .find()
+            .ok_or_else(|| format!("this machine has no {} address", host.to_ascii_lowercase()));
+    }
+    let text = host.trim_start_matches("https://").trim_start_matches("http://");
+    let text = text.trim_start_matches('[').trim_end_matches(']');
     if let Ok(address) = text.parse() {
         return Ok(address);
     }
-    let found = (text.as_str(), 0).to_socket_addrs().ok().and_then(|mut found| found.next());
+    let found = (text, 0).to_socket_addrs().ok().and_then(|mut found| found.next());
     found.map(|address| address.ip()).ok_or_else(|| {
         format!(
-            "{host:?} is no address of this machine; expected an IP address, a host name, loopback or any"
+            "{host:?} is no address of this machine; expected an IP address, a host name, or one of loopback, private, \
+             public, linklocal and any"
         )
     })
 }

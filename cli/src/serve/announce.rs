@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use bacalhau_control_plane::ControlPlane;
 
 use super::reachable;
+use super::tls::Scheme;
 
 /// What people need to know about a server that has started.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,16 +15,18 @@ pub struct Announcement {
     fleet: String,
     join_string: String,
     join_file: PathBuf,
+    scheme: Scheme,
 }
 
 impl Announcement {
-    pub(super) fn new(orchestrator: &ControlPlane, advertise: &str) -> Self {
+    pub(super) fn new(orchestrator: &ControlPlane, advertise: &str, scheme: &Scheme) -> Self {
         let fleet = orchestrator.fleet_address();
         Self {
             api: reachable(orchestrator.api_address().unwrap_or(fleet)),
             fleet: advertised(advertise, fleet),
             join_string: orchestrator.join_string().to_owned(),
             join_file: orchestrator.join_file().to_owned(),
+            scheme: scheme.clone(),
         }
     }
 
@@ -52,7 +55,16 @@ impl Announcement {
 
     /// What makes a client use this server.
     pub fn exports(&self) -> String {
-        format!("export BACALHAU_API_HOST={}\nexport BACALHAU_API_PORT={}\n", self.api.ip(), self.api.port())
+        let (ip, port) = (self.api.ip(), self.api.port());
+        let tls = match &self.scheme {
+            Scheme::Http => String::new(),
+            Scheme::Https => "export BACALHAU_API_TLS_USETLS=true\n".to_owned(),
+            Scheme::HttpsTrusting(file) => format!(
+                "export BACALHAU_API_TLS_USETLS=true\nexport BACALHAU_API_TLS_CAFILE={}\n",
+                file.display()
+            ),
+        };
+        format!("export BACALHAU_API_HOST={ip}\nexport BACALHAU_API_PORT={port}\n{tls}")
     }
 
     fn client(&self) -> String {
@@ -79,7 +91,7 @@ fn advertised(advertise: &str, listening: SocketAddr) -> String {
 }
 
 /// The address of the interface that leads out. Connecting a UDP socket sends nothing; it only asks the routing table.
-fn outward_address() -> IpAddr {
+pub(super) fn outward_address() -> IpAddr {
     const SOMEWHERE_ELSE: (Ipv4Addr, u16) = (Ipv4Addr::new(192, 0, 2, 1), 9);
     let address = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).and_then(|socket| {
         socket.connect(SOMEWHERE_ELSE)?;
@@ -98,6 +110,7 @@ mod tests {
             fleet: "10.0.0.4:4222".into(),
             join_string: "ab12.secret".into(),
             join_file: "/data/join".into(),
+            scheme: Scheme::Http,
         }
     }
 
@@ -109,6 +122,14 @@ mod tests {
         assert!(text.ends_with("export BACALHAU_API_HOST=127.0.0.1\nexport BACALHAU_API_PORT=1234\n"));
         let text = announcement().without_secret();
         assert!(!text.contains("secret") && text.contains("/data/join"), "{text}");
+    }
+
+    #[test]
+    fn clients_learn_whom_to_trust() {
+        let secure = Announcement { scheme: Scheme::HttpsTrusting("/data/api.crt".into()), ..announcement() };
+        assert!(secure.exports().ends_with(
+            "export BACALHAU_API_TLS_USETLS=true\nexport BACALHAU_API_TLS_CAFILE=/data/api.crt\n"
+        ));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 mod announce;
 mod compile;
 mod name;
+mod tls;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
@@ -21,6 +22,7 @@ pub struct Node {
     orchestrator: Option<ControlPlane>,
     agent: Option<Agent>,
     advertise: String,
+    api_scheme: tls::Scheme,
 }
 
 impl Node {
@@ -28,11 +30,14 @@ impl Node {
     pub async fn start(config: ServeConfig) -> anyhow::Result<Self> {
         let ServeConfig { data_dir, orchestrator, mut compute } = config;
         let mut advertise = String::new();
+        let mut api_scheme = tls::Scheme::Http;
         let orchestrator = match orchestrator {
             Some(wanted) => {
                 advertise.clone_from(&wanted.advertise);
                 let directory = data_dir.join("orchestrator");
-                let config = control_plane_config(wanted, directory)?;
+                let (certificate, scheme) = tls::certificate(&wanted.api_tls, wanted.api.ip(), &directory)?;
+                api_scheme = scheme;
+                let config = Config { api_tls: certificate, ..control_plane_config(wanted, directory)? };
                 Some(Box::pin(ControlPlane::start(config)).await.context("starting the orchestrator")?)
             }
             None => None,
@@ -48,7 +53,7 @@ impl Node {
             }
             None => None,
         };
-        Ok(Self { orchestrator, agent, advertise })
+        Ok(Self { orchestrator, agent, advertise, api_scheme })
     }
 
     /// The control plane, if this node has that role.
@@ -59,7 +64,7 @@ impl Node {
     /// What people need to know to use and join this node.
     pub fn announcement(&self) -> Option<Announcement> {
         let orchestrator = self.orchestrator.as_ref()?;
-        Some(Announcement::new(orchestrator, &self.advertise))
+        Some(Announcement::new(orchestrator, &self.advertise, &self.api_scheme))
     }
 
     /// Stops what runs, nodes before the orchestrator they speak to.
@@ -78,6 +83,7 @@ fn control_plane_config(wanted: OrchestratorConfig, directory: std::path::PathBu
         node_id: name::kept(&directory, &wanted.name)?.to_string(),
         directory,
         api: Some(wanted.api),
+        api_tls: None,
         fleet: wanted.fleet,
         manual_approval: wanted.manual_approval,
         join_secret: wanted.join_secret,

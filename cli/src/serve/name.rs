@@ -40,12 +40,14 @@ fn new(choice: &NameChoice) -> anyhow::Result<NodeId> {
             let id = NodeId::from_random(entropy::id_bytes()?);
             Ok(NodeId::parse(id.as_str().trim_start_matches(NodeId::PREFIX))?)
         }
-        NameChoice::Hostname => {
-            let host =
-                fs::read_to_string("/proc/sys/kernel/hostname").context("asking for the host's name")?;
-            Ok(NodeId::parse(&host.trim().replace('.', "-"))?)
-        }
+        NameChoice::Hostname => Ok(NodeId::parse(&of_host()?.replace('.', "-"))?),
     }
+}
+
+/// What this machine calls itself.
+pub(super) fn of_host() -> anyhow::Result<String> {
+    let host = fs::read_to_string("/proc/sys/kernel/hostname").context("asking for the host's name")?;
+    Ok(host.trim().to_owned())
 }
 
 #[cfg(test)]

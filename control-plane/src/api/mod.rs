@@ -17,6 +17,7 @@ mod routes;
 mod server;
 #[cfg(test)]
 mod tests;
+pub mod tls;
 
 use bacalhau_protocol::api::decode::Defaults;
 

@@ -3,12 +3,14 @@
 use std::io;
 use std::net::SocketAddr;
 
+use axum::serve::Listener;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::Parts;
 use super::routes::routes;
+use super::tls::{Tls, TlsListener};
 
 /// The running API.
 pub struct Server {
@@ -26,19 +28,19 @@ pub struct ListenError {
 }
 
 impl Server {
-    /// Listens and serves.
-    pub async fn start(address: SocketAddr, parts: Parts) -> Result<Self, ListenError> {
+    /// Listens and serves; TLS only, where there is a certificate.
+    pub async fn start(address: SocketAddr, tls: Option<Tls>, parts: Parts) -> Result<Self, ListenError> {
         let refused = |source| ListenError { address, source };
         let listener = TcpListener::bind(address).await.map_err(refused)?;
         let address = listener.local_addr().map_err(refused)?;
         let stop = CancellationToken::new();
-        let stopped = stop.clone().cancelled_owned();
-        let serving = tokio::spawn(async move {
-            let served = axum::serve(listener, routes(parts)).with_graceful_shutdown(stopped).await;
-            if let Err(error) = served {
-                tracing::error!(%error, "the API ended");
+        let serving = match tls {
+            None => tokio::spawn(serve(listener, parts, stop.clone())),
+            Some(tls) => {
+                let listener = TlsListener::new(listener, tls).map_err(refused)?;
+                tokio::spawn(serve(listener, parts, stop.clone()))
             }
-        });
+        };
         Ok(Self { address, stop, serving })
     }
 
@@ -55,5 +57,12 @@ impl Server {
         if tokio::time::timeout(std::time::Duration::from_secs(2), self.serving).await.is_err() {
             abort.abort();
         }
+    }
+}
+
+async fn serve<L: Listener<Addr: std::fmt::Debug>>(listener: L, parts: Parts, stop: CancellationToken) {
+    let served = axum::serve(listener, routes(parts)).with_graceful_shutdown(stop.cancelled_owned()).await;
+    if let Err(error) = served {
+        tracing::error!(%error, "the API ended");
     }
 }

@@ -134,6 +134,7 @@ pub(crate) fn config(directory: &Path) -> Config {
         directory: directory.to_owned(),
         node_id: "bench".to_owned(),
         api: Some(any),
+        api_tls: None,
         defaults: bacalhau_protocol::api::decode::Defaults::default(),
         fleet: any,
         manual_approval: false,

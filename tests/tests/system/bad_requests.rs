@@ -90,7 +90,7 @@ async fn a_server_that_is_not_there_is_named_with_what_to_do() {
     let expected = format!("server is not running or not reachable at http://127.0.0.1:{port}");
     assert!(said.stderr.contains(&expected) && said.stderr.contains("Hint: "), "{}", said.stderr);
     let endpoint = format!("http://127.0.0.1:{port}").parse().unwrap();
-    let client = Client::new(ClientConfig { endpoint, authorization: None });
+    let client = Client::new(ClientConfig::plain(endpoint));
     assert!(matches!(client.alive().await, Err(Error::Unreachable { .. })));
 }
 

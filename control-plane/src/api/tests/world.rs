@@ -66,7 +66,7 @@ impl World {
             blobs: blobs.clone(),
             relay: fleet.relay(),
         };
-        let server = Server::start("127.0.0.1:0".parse().unwrap(), parts).await.unwrap();
+        let server = Server::start("127.0.0.1:0".parse().unwrap(), None, parts).await.unwrap();
         Self { orchestrator, blobs, server, _fleet: fleet, _directory: directory }
     }
 

@@ -51,7 +51,7 @@ impl Cluster {
         let ports = Ports::free();
         let endpoint = format!("http://127.0.0.1:{}", ports.api).parse().unwrap();
         let mut cluster = Self {
-            client: Client::new(ClientConfig { endpoint, authorization: None }),
+            client: Client::new(ClientConfig::plain(endpoint)),
             processes: BTreeMap::new(),
             settings: BTreeMap::new(),
             ports,
