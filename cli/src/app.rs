@@ -9,7 +9,9 @@ use anyhow::Context as _;
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
 
 use crate::client::Client;
-use crate::command::{agent, config as config_command, devstack, job, node, serve, version, wasm};
+use crate::command::{
+    agent, auth, completion, config as config_command, devstack, job, node, profile, serve, version, wasm,
+};
 use crate::config::client::{Choice, ClientConfig, Kept};
 use crate::config::{self, Flag, Invocation, Problems, Settings, dotenv};
 use crate::profiles::{Profile, Profiles};
@@ -72,6 +74,11 @@ enum Command {
     /// Ask the server about itself
     #[command(subcommand)]
     Agent(agent::Command),
+    /// Show how this client authenticates
+    #[command(subcommand)]
+    Auth(auth::Command),
+    /// Print a script that completes commands and flags
+    Completion(completion::Completion),
     /// Show and change the configuration
     #[command(subcommand)]
     Config(config_command::Command),
@@ -81,6 +88,9 @@ enum Command {
     /// Inspect nodes and decide who may take work
     #[command(subcommand)]
     Node(node::Command),
+    /// Keep the names of several servers
+    #[command(subcommand)]
+    Profile(profile::Command),
     /// Run WebAssembly modules
     #[command(subcommand)]
     Wasm(wasm::Command),
@@ -229,19 +239,24 @@ async fn execute(cli: Cli, environment: BTreeMap<String, String>) -> anyhow::Res
     };
     let (flags, serving) = match &command {
         Command::Serve(serve) => (serve.flags(), true),
-        Command::Devstack(_) => (Vec::new(), true),
+        Command::Devstack(devstack) => (devstack.flags(), true),
         _ => (Vec::new(), false),
     };
-    let start = Start { global: cli.global, flags, environment: with_env_files(environment), serving };
-    if let Command::Config(command) = command {
-        return command.run(start);
-    }
+    let start =
+        Start { global: cli.global, flags, environment: with_env_files(environment, serving), serving };
+    let command = match command {
+        Command::Config(command) => return command.run(start),
+        Command::Completion(command) => return command.run(Cli::command()),
+        other => other,
+    };
     let context = Context::load(start)?;
     match command {
         Command::Agent(command) => command.run(&context).await,
-        Command::Config(_) => unreachable!("answered above"),
+        Command::Auth(command) => command.run(&context),
+        Command::Completion(_) | Command::Config(_) => unreachable!("answered above"),
         Command::Job(command) => command.run(&context).await,
         Command::Node(command) => command.run(&context).await,
+        Command::Profile(command) => command.run(&context),
         Command::Wasm(command) => command.run(&context).await,
         Command::Serve(command) => Box::pin(command.run(&context)).await,
         Command::Devstack(command) => Box::pin(command.run(&context)).await,
@@ -249,9 +264,9 @@ async fn execute(cli: Cli, environment: BTreeMap<String, String>) -> anyhow::Res
     }
 }
 
-/// Adds what `.env` in the working directory says, then what the file of a devstack says. What is set stays.
-fn with_env_files(mut environment: BTreeMap<String, String>) -> BTreeMap<String, String> {
-    let devstack = environment.get("DEVSTACK_ENV_FILE").cloned();
+/// Adds what `.env` in the working directory says, and for clients what the file of a devstack says. What is set stays.
+fn with_env_files(mut environment: BTreeMap<String, String>, serving: bool) -> BTreeMap<String, String> {
+    let devstack = environment.get("DEVSTACK_ENV_FILE").filter(|_| !serving).cloned();
     for file in [Some(".env".to_owned()), devstack].into_iter().flatten().filter(|file| !file.is_empty()) {
         let Ok(text) = std::fs::read_to_string(&file) else { continue };
         let (variables, odd) = dotenv::parse(&text);

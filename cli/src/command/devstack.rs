@@ -8,7 +8,9 @@ use anyhow::{Context as _, bail, ensure};
 use clap::Args;
 
 use crate::app::Context;
-use crate::devstack::{self, Plan};
+use crate::config::Flag;
+use crate::devstack::{self, PidAndPort, Plan};
+use crate::flags::older::OlderFlags;
 use crate::{logging, output, signals};
 
 /// Runs a small cluster on this machine until it is asked to end.
@@ -26,20 +28,40 @@ pub struct Devstack {
     /// Directory for all nodes [default: a temporary one that is removed at the end]
     #[arg(long, value_name = "PATH")]
     stack_repo: Option<PathBuf>,
-    /// Let the system choose the ports
+    /// Let the system choose the ports; several devstacks may run so
     #[arg(long)]
     random_ports: bool,
+    /// Number of nodes that misbehave, which there are none of
+    #[arg(long, alias = "bad-compute-actors", default_value_t, hide = true)]
+    bad_computes: usize,
+    #[arg(long, hide = true)]
+    cpu_profiling_file: Option<String>,
+    #[arg(long, hide = true)]
+    memory_profiling_file: Option<String>,
+    #[command(flatten)]
+    older: OlderFlags<true>,
 }
 
 impl Devstack {
+    /// The keys its flags stand for.
+    pub fn flags(&self) -> Vec<Flag> {
+        self.older.flags()
+    }
+
     pub(crate) async fn run(self, context: &Context) -> anyhow::Result<ExitCode> {
+        self.advise();
         logging::start(&context.settings);
+        for note in context.settings.notes() {
+            tracing::warn!("{note}");
+        }
         let temporary = tempfile::Builder::new().prefix("bacalhau-devstack-").tempdir();
         let temporary = temporary.context("making a temporary directory")?;
         let directory = self.stack_repo.clone().unwrap_or_else(|| temporary.path().to_owned());
         let plan = self.plan(directory)?;
+        // Two devstacks would fight for the same ports; those that choose their own do not.
+        let mut lock = if self.random_ports { None } else { Some(PidAndPort::take(context)?) };
         let devstack = Box::pin(devstack::Devstack::start(&plan, &context.settings)).await?;
-        let announced = self.announce(context, &devstack);
+        let announced = self.announce(context, &devstack, lock.as_mut());
         let ended = match announced {
             Ok(()) => signals::end_requested().await.context("listening for signals"),
             failed => failed,
@@ -49,10 +71,28 @@ impl Devstack {
         ended.map(|()| ExitCode::SUCCESS)
     }
 
+    fn advise(&self) {
+        for advice in self.older.advice() {
+            output::note(&advice);
+        }
+        for (flag, file) in [
+            ("--cpu-profiling-file", &self.cpu_profiling_file),
+            ("--memory-profiling-file", &self.memory_profiling_file),
+        ] {
+            if file.is_some() {
+                output::warn(&format!("{flag} has no effect: use a profiler such as perf"));
+            }
+        }
+    }
+
     fn plan(&self, directory: PathBuf) -> anyhow::Result<Plan> {
         ensure!(
             self.orchestrators + self.computes + self.hybrids > 0,
             "you cannot create a devstack with zero nodes"
+        );
+        ensure!(
+            self.bad_computes == 0,
+            "--bad-computes is not supported: no node of this program misbehaves on demand"
         );
         match (self.orchestrators, self.hybrids) {
             (1, 0) | (0, 1) => {}
@@ -70,10 +110,20 @@ impl Devstack {
         })
     }
 
-    fn announce(&self, context: &Context, devstack: &devstack::Devstack) -> anyhow::Result<()> {
+    fn announce(
+        &self,
+        context: &Context,
+        devstack: &devstack::Devstack,
+        lock: Option<&mut PidAndPort>,
+    ) -> anyhow::Result<()> {
         let exports = devstack.announcement().map(|announcement| announcement.exports()).unwrap_or_default();
+        if let (Some(lock), Some(announcement)) = (lock, devstack.announcement()) {
+            lock.set_port(announcement.api().port())?;
+        }
         if let Some(file) = context.environment.get("DEVSTACK_ENV_FILE").filter(|file| !file.is_empty()) {
-            fs::write(file, &exports).with_context(|| format!("writing {file}"))?;
+            // The first node is the only one with an API.
+            let of_node = exports.replace("_HOST=", "_HOST_0=").replace("_PORT=", "_PORT_0=");
+            fs::write(file, format!("{exports}{of_node}")).with_context(|| format!("writing {file}"))?;
         }
         output::print(&format!(
             "Devstack is ready!\nNo. of requester only nodes: {}\nNo. of compute only nodes: {}\nNo. of hybrid nodes: {}\n\

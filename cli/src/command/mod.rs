@@ -1,10 +1,13 @@
 //! One file per command: parse, one call on the typed client, print.
 
 pub mod agent;
+pub mod auth;
+pub mod completion;
 pub mod config;
 pub mod devstack;
 pub mod job;
 pub mod node;
+pub mod profile;
 pub mod serve;
 pub mod version;
 pub mod wasm;

@@ -11,11 +11,19 @@ use clap::Args;
 use crate::app::Context;
 use crate::config::Flag;
 use crate::config::serve::ServeConfig;
+use crate::flags::older::OlderFlags;
 use crate::serve::{Announcement, Node};
 use crate::{logging, output, signals};
 
 /// Runs a node until it is asked to end.
 #[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  bacalhau serve --orchestrator
+  bacalhau serve --orchestrator --compute -c API.Host=any -c API.TLS.SelfSigned
+  BACALHAU_JOIN=... bacalhau serve --compute -c Compute.Orchestrators=control.example:4222 -c Labels=zone=a
+
+Everything else is configuration: 'bacalhau config list' shows every key.")]
 pub struct Serve {
     /// Schedule jobs
     #[arg(long)]
@@ -26,6 +34,8 @@ pub struct Serve {
     /// Name of the node, kept from its first start on
     #[arg(long)]
     name: Option<String>,
+    #[command(flatten)]
+    older: OlderFlags<false>,
 }
 
 /// Lines that make a client use this node; in the data directory while the node runs.
@@ -40,10 +50,13 @@ impl Serve {
             self.compute.then(|| flag("--compute", "Compute.Enabled", "true")),
             self.name.as_deref().map(|name| flag("--name", "NodeName", name)),
         ];
-        roles.into_iter().flatten().collect()
+        roles.into_iter().flatten().chain(self.older.flags()).collect()
     }
 
     pub(crate) async fn run(self, context: &Context) -> anyhow::Result<ExitCode> {
+        for advice in self.older.advice() {
+            output::note(&advice);
+        }
         let (config, warnings) = ServeConfig::resolve(&context.settings)?;
         logging::start(&context.settings);
         for warning in warnings.iter().chain(context.settings.notes()) {

@@ -5,6 +5,7 @@ pub mod environment;
 pub mod input;
 pub mod job;
 pub mod network;
+pub mod older;
 pub mod publisher;
 pub mod result_path;
 pub mod template;

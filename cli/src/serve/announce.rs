@@ -30,6 +30,11 @@ impl Announcement {
         }
     }
 
+    /// Where clients of this machine find the API.
+    pub fn api(&self) -> SocketAddr {
+        self.api
+    }
+
     /// How to join, with the secret: for the eyes of the person at the terminal only.
     pub fn with_secret(&self) -> String {
         format!(

@@ -1,5 +1,7 @@
 //! A small cluster in this process, for trials and tests: one orchestrator and some agents in one directory.
 
+mod pid_and_port;
+
 use std::path::PathBuf;
 
 use anyhow::Context as _;
@@ -8,6 +10,8 @@ use bacalhau_control_plane::ControlPlane;
 use crate::config::serve::ServeConfig;
 use crate::config::{Settings, Value};
 use crate::serve::{Announcement, Node, reachable};
+
+pub use pid_and_port::PidAndPort;
 
 /// What a devstack consists of.
 #[derive(Clone, Debug)]
@@ -75,8 +79,10 @@ async fn start_node(
 ) -> anyhow::Result<Node> {
     let name = format!("node-{index}");
     let mut labels = settings.map("Labels");
-    labels
-        .extend([("id", name.as_str()), ("env", "devstack")].map(|(key, value)| (key.into(), value.into())));
+    labels.extend(
+        [("id", name.as_str()), ("name", name.as_str()), ("env", "devstack")]
+            .map(|(key, value)| (key.into(), value.into())),
+    );
     let mut settings = settings
         .clone()
         .at(plan.directory.join(&name))
