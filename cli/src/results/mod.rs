@@ -5,6 +5,7 @@
 
 mod layout;
 mod place;
+mod published;
 
 use std::fs;
 use std::io;
@@ -17,6 +18,7 @@ use crate::client::{Client, DownloadError, RemoteArchive};
 
 pub use layout::{Answer, directories};
 pub use place::Collision;
+pub use published::answers;
 
 /// Where answers go and what of them is wanted.
 #[derive(Clone, Debug)]
