@@ -3,11 +3,13 @@
 mod bench;
 mod demo;
 mod dist;
+mod duckdb_image;
 mod elf;
 mod licences;
 mod setup;
 mod shell;
 mod toolchain;
+mod tools;
 mod verify;
 mod wasm;
 mod workspace;
@@ -37,6 +39,7 @@ fn dispatch(arguments: &[String]) -> Result<()> {
         "bench" => bench::run(rest),
         "wasm" => wasm::run(rest),
         "dist" => dist::run(rest),
+        "duckdb-image" => duckdb_image::run(rest),
         "help" | "--help" | "-h" => {
             print!("{USAGE}");
             Ok(())
@@ -54,4 +57,5 @@ cargo xtask COMMAND
   bench [NAME …]     the measurements of docs/benchmarks.md; what follows `--` is for the bench
   wasm               build the example module examples/host-logs/host-logs.wasm
   dist --target T …  build the agent as one static binary per target, into dist/
+  duckdb-image       the image of examples/duckdb-logs, made without a registry; --platform arm64, --tag NAME:TAG
 ";

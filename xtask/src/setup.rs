@@ -5,7 +5,7 @@ use std::process::Command;
 
 use anyhow::{Result, bail};
 
-use crate::{shell, toolchain, workspace};
+use crate::{shell, toolchain, tools, workspace};
 
 /// Installs what the named groups need and is not there yet; without names, the group `test`.
 pub(crate) fn run(arguments: &[String]) -> Result<()> {
@@ -30,6 +30,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
                 shell::run(Command::new("rustup").args(["component", "add"]).args(COMPONENTS))?
             }
             Means::PythonEnvironment => install_zig()?,
+            Means::Tools(packages) => tools::install(packages)?,
         }
     }
     Ok(())
@@ -54,6 +55,8 @@ enum Means {
     RustupComponents,
     /// From PyPI into `.zig/`, which git ignores.
     PythonEnvironment,
+    /// From PyPI into `.tools/`, which git ignores.
+    Tools(&'static [&'static str]),
 }
 
 fn select(names: &[String]) -> Result<Vec<&'static Group>> {
@@ -119,7 +122,7 @@ fn python_can_make_environments() -> bool {
 }
 
 /// What is meant when none is named comes first.
-const GROUPS: [Group; 3] = [
+const GROUPS: [Group; 4] = [
     Group {
         name: "test",
         purpose: "everything `cargo xtask test` and `cargo xtask demo` use",
@@ -133,6 +136,16 @@ const GROUPS: [Group; 3] = [
                 what: "rustfmt and clippy",
                 is_met: || COMPONENTS.iter().all(|component| cargo_has(component)),
                 means: Means::RustupComponents,
+            },
+            Requirement {
+                what: "Python with virtual environments",
+                is_met: python_can_make_environments,
+                means: Means::DebianPackages(&["python3", "python3-venv"]),
+            },
+            Requirement {
+                what: "the DuckDB command line",
+                is_met: || tools::duckdb().is_ok(),
+                means: Means::Tools(&[tools::DUCKDB]),
             },
         ],
     },
@@ -173,6 +186,15 @@ const GROUPS: [Group; 3] = [
             },
         ],
     },
+    Group {
+        name: "duckdb-arm64",
+        purpose: "libraries for `cargo xtask duckdb-image --platform arm64` on a machine with another CPU",
+        requirements: &[Requirement {
+            what: "the C and C++ libraries for arm64",
+            is_met: || Path::new("/usr/aarch64-linux-gnu/lib/libstdc++.so.6").exists(),
+            means: Means::DebianPackages(&["libstdc++6-arm64-cross"]),
+        }],
+    },
 ];
 
 const COMPONENTS: [&str; 2] = ["rustfmt", "clippy"];
@@ -191,6 +213,9 @@ mod tests {
     #[test]
     fn an_unknown_group_is_answered_with_the_known_ones() {
         let error = select(&["docker".to_owned()]).err().map(|error| error.to_string());
-        assert_eq!(error.as_deref(), Some("no group `docker`: choose from test, cross, debian-rust"));
+        assert_eq!(
+            error.as_deref(),
+            Some("no group `docker`: choose from test, cross, debian-rust, duckdb-arm64")
+        );
     }
 }

@@ -51,11 +51,21 @@ pub(crate) fn changelog(files: &[File]) -> Vec<String> {
     }
 }
 
-/// Every YAML file below `examples/` is a job with a type and one task that has an engine.
+/// Every YAML file below `examples/` is a job with a type and one task that has an engine. What a template fills in stands
+/// for some word.
 pub(crate) fn example_jobs(files: &[File]) -> Vec<String> {
     let jobs = files.iter().filter(|file| file.path.starts_with("examples/") && file.path.ends_with(".yaml"));
-    jobs.filter_map(|file| job_mistake(&file.text).map(|mistake| format!("{}: {mistake}", file.path)))
-        .collect()
+    jobs.filter_map(|file| {
+        job_mistake(&filled_in(&file.text)).map(|mistake| format!("{}: {mistake}", file.path))
+    })
+    .collect()
+}
+
+fn filled_in(template: &str) -> String {
+    let mut parts = template.split("{{");
+    let first = parts.next().unwrap_or_default().to_owned();
+    let rests = parts.map(|part| part.split_once("}}").map_or("", |(_, rest)| rest));
+    rests.fold(first, |text, rest| text + "x" + rest)
 }
 
 fn job_mistake(text: &str) -> Option<String> {
@@ -86,6 +96,13 @@ mod tests {
     fn a_changelog_without_room_for_news_is_found() {
         assert_eq!(changelog(&[sample("CHANGELOG.md", "# Changelog\n\n## 1.0\n")]).len(), 1);
         assert!(changelog(&[sample("CHANGELOG.md", "# Changelog\n\n## Unreleased\n")]).is_empty());
+    }
+
+    #[test]
+    fn a_template_is_looked_at_as_if_it_were_filled_in() {
+        let text =
+            "Type: ops\nTasks: [{Name: a, Engine: {Type: docker, Image: {{or (index . \"i\") \"b\"}}}}]";
+        assert_eq!(job_mistake(&filled_in(text)), None);
     }
 
     #[test]

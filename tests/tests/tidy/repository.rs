@@ -56,7 +56,7 @@ fn collect(folder: &Path, prefix: &str, files: &mut Vec<File>) {
     }
 }
 
-const GENERATED: &[&str] = &[".git", ".zig", "dist", "node_modules", "target"];
+const GENERATED: &[&str] = &[".git", ".tools", ".zig", "dist", "node_modules", "target"];
 
 /// A file made up by a test.
 pub(crate) fn sample(path: &str, text: &str) -> File {
