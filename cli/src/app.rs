@@ -10,7 +10,8 @@ use clap::{Args, CommandFactory as _, Parser, Subcommand};
 
 use crate::client::Client;
 use crate::command::{
-    agent, auth, completion, config as config_command, devstack, job, node, profile, serve, version, wasm,
+    agent, auth, completion, config as config_command, devstack, job, node, profile, serve, sql, version,
+    wasm,
 };
 use crate::config::client::{Choice, ClientConfig, Kept};
 use crate::config::{self, Flag, Invocation, Problems, Settings, dotenv};
@@ -91,6 +92,8 @@ enum Command {
     /// Keep the names of several servers
     #[command(subcommand)]
     Profile(profile::Command),
+    /// Ask every device a SQL question about its own files
+    Sql(Box<sql::Sql>),
     /// Run WebAssembly modules
     #[command(subcommand)]
     Wasm(wasm::Command),
@@ -257,6 +260,7 @@ async fn execute(cli: Cli, environment: BTreeMap<String, String>) -> anyhow::Res
         Command::Job(command) => command.run(&context).await,
         Command::Node(command) => command.run(&context).await,
         Command::Profile(command) => command.run(&context),
+        Command::Sql(command) => Box::pin(command.run(&context)).await,
         Command::Wasm(command) => command.run(&context).await,
         Command::Serve(command) => Box::pin(command.run(&context)).await,
         Command::Devstack(command) => Box::pin(command.run(&context)).await,

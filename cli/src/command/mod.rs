@@ -9,5 +9,6 @@ pub mod job;
 pub mod node;
 pub mod profile;
 pub mod serve;
+pub mod sql;
 pub mod version;
 pub mod wasm;

@@ -17,7 +17,7 @@ use crate::client::{Client, LogQuery};
 use crate::command::job::print_log;
 use crate::output;
 use progress::Progress;
-use watch::Watched;
+pub use watch::Watched;
 
 /// Flags of commands that submit a job.
 #[derive(Args, Clone, Debug)]
@@ -74,6 +74,11 @@ pub async fn submit(
         (false, false) => show(client, &stored, runtime).await?,
     };
     conclude(client, &stored, watched, runtime).await
+}
+
+/// Waits until nothing more can happen to a job, without showing anything.
+pub async fn until_ended(client: &Client, job: &str, limit: Duration) -> anyhow::Result<Watched> {
+    Box::pin(watch::watch(client, job, false, limit, |_| Ok(()))).await
 }
 
 async fn wait(

@@ -10,7 +10,7 @@ use crate::output;
 
 /// Why the watching ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Watched {
+pub enum Watched {
     /// Nothing more can happen.
     Finished,
     /// A job that has no end of its own has begun.
