@@ -5,8 +5,9 @@ use crate::repository::File;
 /// Each crate's manifest and the workspace crates it may name.
 const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
     ("protocol/Cargo.toml", &[]),
-    ("control-plane/Cargo.toml", &["bacalhau-protocol"]),
-    ("edge-agent/Cargo.toml", &["bacalhau-protocol"]),
+    ("wal/Cargo.toml", &[]),
+    ("control-plane/Cargo.toml", &["bacalhau-protocol", "bacalhau-wal"]),
+    ("edge-agent/Cargo.toml", &["bacalhau-protocol", "bacalhau-wal"]),
 ];
 
 pub(crate) fn crate_dependencies(files: &[File]) -> Vec<String> {

@@ -19,6 +19,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
+pub use bacalhau_wal::Durability;
 use bytes::Bytes;
 use futures_util::future::{BoxFuture, FutureExt, ready};
 use tokio::sync::oneshot;
@@ -43,6 +44,7 @@ pub struct Options {
     /// How much of the write-ahead log may be in use before it is moved to the database. More makes for fewer database
     /// commits, more memory, and a longer start.
     pub checkpoint_bytes: u64,
+    /// What an acknowledged transaction survives.
     pub durability: Durability,
 }
 
@@ -51,16 +53,6 @@ impl Default for Options {
         const MIB: usize = 1024 * 1024;
         Self { map_bytes: 64 * MIB, checkpoint_bytes: MIB as u64, durability: Durability::Disk }
     }
-}
-
-/// What an acknowledged transaction survives.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Durability {
-    /// A power cut.
-    Disk,
-    /// The death of the process only. A power cut may lose acknowledged transactions or make the store unreadable: for
-    /// throwaway stores, and to measure what syncing costs.
-    PageCache,
 }
 
 pub struct HeedStore {

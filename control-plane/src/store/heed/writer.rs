@@ -48,7 +48,7 @@ impl Writer {
     }
 
     /// Has the log moved to the database when it is long, and waits for that only when it is full.
-    fn make_room(&mut self, bytes: u64) -> Result<(), Cause> {
+    fn make_room(&mut self, bytes: usize) -> Result<(), Cause> {
         if !self.wal.has_room(bytes) {
             self.layers.freeze()?;
             self.wal.rotate();

@@ -9,9 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard};
 use std::{fs, slice};
 
-use bacalhau_control_plane::store::Revision;
-
-use crate::workload::Chance;
+use crate::chance::Chance;
 
 pub(crate) enum Event {
     /// `through`: the file was opened with `O_DSYNC`, so this write, and only this one, is durable when it returns.
@@ -24,8 +22,8 @@ pub(crate) enum Event {
     Sync {
         file: PathBuf,
     },
-    /// The store has told its caller that this revision is durable.
-    Acknowledged(Revision),
+    /// A caller has been told that the commit with this number is durable.
+    Acknowledged(u64),
 }
 
 /// By path.
@@ -46,8 +44,8 @@ impl Recording {
         Self { directory, before }
     }
 
-    pub(crate) fn acknowledged(&self, revision: Revision) {
-        note(&self.directory, Event::Acknowledged(revision));
+    pub(crate) fn acknowledged(&self, number: u64) {
+        note(&self.directory, Event::Acknowledged(number));
     }
 
     /// Ends the recording, after making sure that nothing was written past it.
@@ -83,8 +81,8 @@ pub(crate) struct Wreck {
     /// During which event it happened.
     pub(crate) cut: usize,
     pub(crate) files: Files,
-    /// The last revision acknowledged before.
-    pub(crate) acknowledged: Revision,
+    /// The number of the last commit acknowledged before.
+    pub(crate) acknowledged: u64,
 }
 
 impl History {
@@ -112,7 +110,7 @@ impl History {
 #[derive(Clone)]
 struct Disks {
     files: BTreeMap<PathBuf, Disk>,
-    acknowledged: Revision,
+    acknowledged: u64,
 }
 
 impl Disks {
@@ -135,7 +133,7 @@ impl Disks {
                 }
             }
             Event::Sync { file } => self.file(file).sync(),
-            Event::Acknowledged(revision) => self.acknowledged = *revision,
+            Event::Acknowledged(number) => self.acknowledged = *number,
         }
     }
 

@@ -1,18 +1,15 @@
-use std::fs;
-use std::path::Path;
-
 use bacalhau_control_plane::store::heed::{Durability, Options};
 use bacalhau_control_plane::store::{HeedStore, Revision, Store};
 use tempfile::TempDir;
 
+use super::workload;
+use crate::chance::Chance;
 use crate::disk::{Event, History, Recording, Wreck};
-use crate::workload::{self, Chance, block_on};
-use crate::{child, given_directory};
+use crate::{acknowledged, block_on, examine, given_directory};
 
 /// Enough to move the log to the database several times.
 const TXNS: Revision = 2000;
 const CUTS: usize = 100;
-const ACKNOWLEDGED: &str = "STORE_SURVIVAL_ACKNOWLEDGED";
 
 #[test]
 fn nothing_acknowledged_is_lost() {
@@ -54,28 +51,13 @@ fn record(durability: Durability, chance: &mut Chance) -> History {
     recording.finish()
 }
 
-/// Opens the store in a process of its own: LMDB may crash on a file that is not what it wrote.
 fn check(wreck: &Wreck) -> Result<(), String> {
-    let directory = TempDir::new().unwrap();
-    for (file, content) in &wreck.files {
-        fs::write(directory.path().join(file.file_name().unwrap()), content).unwrap();
-    }
-    let mut check = child("power_cut::check_wreck", directory.path());
-    let outcome = check.env(ACKNOWLEDGED, wreck.acknowledged.to_string()).output().unwrap();
-    if outcome.status.success() {
-        return Ok(());
-    }
-    Err(format!("{}: {}", outcome.status, String::from_utf8_lossy(&outcome.stderr)))
+    examine("store::power_cut::check_wreck", wreck, "")
 }
 
 #[test]
 #[ignore = "a child process of the tests above"]
 fn check_wreck() {
-    let acknowledged = std::env::var(ACKNOWLEDGED).unwrap().parse().unwrap();
-    verify(&given_directory(), acknowledged);
-}
-
-fn verify(directory: &Path, acknowledged: Revision) {
-    let store = HeedStore::open(directory, Options::default()).unwrap();
-    block_on(workload::verify(&store, acknowledged)).unwrap();
+    let store = HeedStore::open(&given_directory(), Options::default()).unwrap();
+    block_on(workload::verify(&store, acknowledged())).unwrap();
 }

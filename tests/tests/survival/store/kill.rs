@@ -6,8 +6,9 @@ use bacalhau_control_plane::store::{HeedStore, Revision, Store};
 use bytes::Bytes;
 use tempfile::TempDir;
 
-use crate::workload::{self, Chance, block_on};
-use crate::{child, given_directory};
+use super::workload;
+use crate::chance::Chance;
+use crate::{block_on, child, given_directory};
 
 const ROUNDS: usize = 12;
 /// A round is killed after at most this many acknowledgements, while further transactions are under way.
@@ -27,7 +28,7 @@ fn a_killed_process_loses_nothing_acknowledged() {
 
 /// The last revision acknowledged by a process that is killed once it has acknowledged `enough`.
 fn write_until_killed(directory: &TempDir, enough: u64) -> Revision {
-    let mut writer = child("kill::write_until_killed_child", directory.path());
+    let mut writer = child("store::kill::write_until_killed_child", directory.path());
     let mut writer = writer.stdout(Stdio::piped()).spawn().unwrap();
     let lines = BufReader::new(writer.stdout.take().unwrap()).lines();
     let (mut last, mut seen) = (0, 0);

@@ -1,0 +1,5 @@
+//! The control plane's embedded store.
+
+mod kill;
+mod power_cut;
+mod workload;
