@@ -24,6 +24,15 @@ pub(crate) fn place(from: &Path, to: &Path) -> io::Result<()> {
     }
 }
 
+/// Makes durable which files are in a directory, and that it is in its own.
+pub(crate) fn sync_directory(directory: &Path) -> io::Result<()> {
+    File::open(directory)?.sync_all()?;
+    match directory.canonicalize()?.parent() {
+        Some(parent) => File::open(parent)?.sync_all(),
+        None => Ok(()),
+    }
+}
+
 /// Makes a directory and those above it, for the agent's user only.
 pub(crate) fn create_directory(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(path)

@@ -6,10 +6,12 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use bacalhau_wal::Durability;
 use heed::MdbError;
 
 use super::crashes::CrashMarker;
-use super::environment::{Contents, Environment};
+use super::environment::Contents;
+use super::files::{Files, FilesError};
 use super::medium::Medium;
 use super::{Change, Recovered, WriteError};
 
@@ -31,13 +33,13 @@ pub enum OpenError {
         /// What the system says.
         source: io::Error,
     },
-    /// The database cannot be used, and not because of what is in it.
+    /// The files cannot be used, and not because of what is in them.
     #[error("the journal in {} cannot be opened", directory.display())]
-    Database {
+    Files {
         /// Where it is.
         directory: PathBuf,
-        /// What the database says.
-        source: heed::Error,
+        /// What is wrong with them.
+        source: FilesError,
     },
     /// No thread to write with.
     #[error("the journal's thread could not be started")]
@@ -45,13 +47,13 @@ pub enum OpenError {
 }
 
 pub(super) struct Disk {
-    environment: Option<Environment>,
+    files: Option<Files>,
     /// Held as long as the journal is open, after a crash no longer. Its directory stays when a journal is set aside.
     _lock: File,
 }
 
 /// Opens `directory/data`, beside the lock and journals that were set aside.
-pub(super) fn open(directory: &Path) -> Result<(Disk, Recovered), OpenError> {
+pub(super) fn open(directory: &Path, durability: Durability) -> Result<(Disk, Recovered), OpenError> {
     let failed = |source| OpenError::Directory { directory: directory.to_owned(), source };
     let data = directory.join("data");
     create(directory).map_err(failed)?;
@@ -61,54 +63,41 @@ pub(super) fn open(directory: &Path) -> Result<(Disk, Recovered), OpenError> {
         set_aside = move_aside(&data).map_err(failed)?;
     }
     create(&data).map_err(failed)?;
-    let (environment, contents) = match read(&data) {
+    let (files, contents) = match Files::open(&data, durability) {
         Ok(read) => read,
         Err(error) if is_damage(&error) => {
             tracing::error!(%error, "the journal is damaged and set aside");
             set_aside = move_aside(&data).map_err(failed)?;
             create(&data).map_err(failed)?;
-            read(&data).map_err(|source| OpenError::Database { directory: data.clone(), source })?
+            Files::open(&data, durability)
+                .map_err(|source| OpenError::Files { directory: data.clone(), source })?
         }
-        Err(source) => return Err(OpenError::Database { directory: data, source }),
+        Err(source) => return Err(OpenError::Files { directory: data, source }),
     };
     let Contents { executions, facts, damaged } = contents;
-    Ok((
-        Disk { environment: Some(environment), _lock: lock },
-        Recovered { executions, facts, damaged, set_aside },
-    ))
+    Ok((Disk { files: Some(files), _lock: lock }, Recovered { executions, facts, damaged, set_aside }))
 }
 
 impl Medium for Disk {
     fn commit(&mut self, changes: &[Change]) -> Result<(), WriteError> {
-        let environment = self.environment.as_mut().ok_or(WriteError::Closed)?;
-        environment.commit(changes).map_err(|error| WriteError::Medium(Arc::new(error)))
+        let files = self.files.as_mut().ok_or(WriteError::Closed)?;
+        files.commit(changes).map_err(|error| WriteError::Medium(Arc::new(error)))
     }
 }
 
 impl Drop for Disk {
     fn drop(&mut self) {
-        if let Some(environment) = self.environment.take() {
-            environment.close();
+        if let Some(files) = self.files.take() {
+            files.close();
         }
     }
 }
 
-fn read(data: &Path) -> Result<(Environment, Contents), heed::Error> {
-    let mut environment = Environment::open(data)?;
-    match environment.recover() {
-        Ok(contents) => Ok((environment, contents)),
-        Err(error) => {
-            environment.close();
-            Err(error)
-        }
-    }
-}
-
-fn is_damage(error: &heed::Error) -> bool {
+fn is_damage(error: &FilesError) -> bool {
     use MdbError::{
         BadTxn, Corrupted, CursorFull, Incompatible, Invalid, PageNotFound, Panic, VersionMismatch,
     };
-    let heed::Error::Mdb(error) = error else { return false };
+    let FilesError::Database(heed::Error::Mdb(error)) = error else { return false };
     matches!(
         error,
         BadTxn | Corrupted | CursorFull | Incompatible | Invalid | PageNotFound | Panic | VersionMismatch

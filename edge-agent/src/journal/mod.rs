@@ -6,7 +6,9 @@
 
 mod crashes;
 mod disk;
+mod entry;
 mod environment;
+mod files;
 #[cfg(test)]
 mod golden;
 mod medium;
@@ -25,8 +27,10 @@ use tokio::sync::oneshot;
 
 use crate::execution::Record;
 
+pub use bacalhau_wal::Durability;
 pub use crashes::MAX_CRASHES;
 pub use disk::OpenError;
+pub use files::FilesError;
 
 use crashes::CrashMarker;
 use writer::{Request, Writer};
@@ -71,7 +75,7 @@ pub struct Recovered {
 pub enum WriteError {
     /// The disk or the database says no.
     #[error("the journal cannot be written")]
-    Medium(#[source] Arc<heed::Error>),
+    Medium(#[source] Arc<FilesError>),
     /// More waits for the disk than there is room for.
     #[error("more than {} changes wait for the journal's disk", writer::MAX_WAITING)]
     Overloaded,
@@ -102,7 +106,12 @@ impl Journal {
     /// Opens the journal in `directory`, or makes one. Blocks on the disk. Only an environment that cannot be used at
     /// all is an error: what cannot be read is set aside and reported in [`Recovered`].
     pub fn open(directory: &Path) -> Result<(Self, Recovered), OpenError> {
-        let (medium, recovered) = disk::open(directory)?;
+        Self::open_with(directory, Durability::Disk)
+    }
+
+    /// As [`open`](Self::open), perhaps without a single sync: to measure what they cost and to prove that they matter.
+    pub fn open_with(directory: &Path, durability: Durability) -> Result<(Self, Recovered), OpenError> {
+        let (medium, recovered) = disk::open(directory, durability)?;
         let marker = Some(CrashMarker::in_directory(directory));
         Ok((Self { writer: Arc::new(Writer::on_thread(medium)?), marker }, recovered))
     }

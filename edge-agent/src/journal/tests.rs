@@ -70,8 +70,10 @@ async fn a_damaged_record_is_set_aside_and_the_others_stay() {
     let (journal, _) = Journal::open(directory.path()).unwrap();
     durable(&journal, vec![Change::Put(record("a")), Change::Put(record("b"))]).await;
     journal.close();
-    let mut environment = Environment::open(&directory.path().join("data")).unwrap();
-    environment.overwrite("a", b"worn out");
+    // Moves what the log holds to the database.
+    drop(Journal::open(directory.path()).unwrap());
+    let mut environment = Environment::open(&directory.path().join("data"), Durability::Disk).unwrap();
+    environment.overwrite("execution/a", b"worn out");
     environment.close();
 
     let (journal, recovered) = Journal::open(directory.path()).unwrap();
@@ -80,6 +82,50 @@ async fn a_damaged_record_is_set_aside_and_the_others_stay() {
     journal.close();
     let (_, recovered) = Journal::open(directory.path()).unwrap();
     assert!(recovered.damaged.is_empty(), "told once");
+}
+
+/// A record that takes this many bytes more than others.
+fn long_record(name: &str, bytes: usize) -> Box<Record> {
+    let mut record = record(name);
+    record.work.task.engine.params = "x".repeat(bytes);
+    record
+}
+
+#[tokio::test]
+async fn a_full_log_goes_to_the_database_and_nothing_is_lost() {
+    let directory = tempfile::tempdir().unwrap();
+    let (journal, _) = Journal::open(directory.path()).unwrap();
+    // Many times what the log holds, then one that is larger than all of it.
+    for number in 0..200 {
+        let name = format!("e-{}", number % 7);
+        durable(&journal, vec![Change::Put(long_record(&name, 50_000)), Change::Facts(facts(number))]).await;
+    }
+    durable(&journal, vec![Change::Delete(ExecutionId::parse("e-3").unwrap())]).await;
+    durable(&journal, vec![Change::Put(long_record("huge", 3 << 20))]).await;
+    durable(&journal, vec![Change::Put(record("last"))]).await;
+    drop(journal);
+    for _ in 0..2 {
+        let (_journal, recovered) = Journal::open(directory.path()).unwrap();
+        let names: Vec<_> = recovered.executions.iter().map(|record| record.execution_id.as_str()).collect();
+        assert_eq!(names, ["e-0", "e-1", "e-2", "e-4", "e-5", "e-6", "huge", "last"]);
+        assert_eq!(recovered.facts, facts(199));
+    }
+}
+
+#[tokio::test]
+async fn a_database_older_than_its_log_is_told() {
+    let directory = tempfile::tempdir().unwrap();
+    let data = directory.path().join("data");
+    let (journal, _) = Journal::open(directory.path()).unwrap();
+    durable(&journal, vec![Change::Put(record("a"))]).await;
+    drop(journal);
+    let (journal, _) = Journal::open(directory.path()).unwrap();
+    durable(&journal, vec![Change::Put(record("b"))]).await;
+    drop(journal);
+    std::fs::remove_file(data.join("data.mdb")).unwrap();
+    let (_, recovered) = Journal::open(directory.path()).unwrap();
+    assert_eq!(recovered.executions, [*record("b")]);
+    assert_eq!(recovered.damaged, ["changes 1 to 1 are in no file of the journal"]);
 }
 
 #[tokio::test]

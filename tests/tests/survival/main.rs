@@ -7,6 +7,8 @@ mod chance;
 #[cfg(test)]
 mod disk;
 #[cfg(test)]
+mod journal;
+#[cfg(test)]
 mod store;
 
 use std::fs;
