@@ -95,11 +95,12 @@ fn take_in(
         execution.observed_message = cut(observation.message);
         execution.published = observation.published.or(execution.published);
         execution.output = observation.output.map(bounded).or(execution.output);
-        observation
-            .events
-            .into_iter()
-            .take(MAX_EVENTS)
-            .for_each(|event| draft.record(Some(id.clone()), tidy(event)));
+        let mut reached = execution.modified;
+        for event in observation.events.into_iter().take(MAX_EVENTS).map(tidy) {
+            // A device that has just started may know the time only roughly, and history goes forward.
+            reached = event.at.min(draft.now()).max(reached);
+            draft.record(Some(id.clone()), Event { at: reached, ..event });
+        }
     }
     let ended = execution.observed.is_terminal();
     if ended {

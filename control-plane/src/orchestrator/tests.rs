@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use bacalhau_protocol::ids::{ExecutionId, JobId, NodeId};
 use bacalhau_protocol::model::{
-    BuildInfo, DesiredState, Execution, JobSpec, JobState, JobType, Membership, Network, NodeInfo, NodeUsage,
-    Observation, ObservedState, Resources, ResourcesText, SpecConfig, Task, Timeouts,
+    BuildInfo, DesiredState, Event, Execution, JobSpec, JobState, JobType, Membership, Network, NodeInfo,
+    NodeUsage, Observation, ObservedState, Resources, ResourcesText, SpecConfig, Task, Timeouts,
 };
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
@@ -150,6 +150,32 @@ async fn a_job_is_placed_when_it_is_submitted_and_leaves_memory_when_it_ends() {
     let again =
         orchestrator.observe(&placed[0].node_id, 3, observation(&placed[0].id, ObservedState::Failed));
     assert!(matches!(again.unwrap(), Observed::Unwanted(_)), "an end is the end");
+}
+
+fn event_at(at: Timestamp) -> Event {
+    Event { topic: "Exec".to_owned(), message: "something".to_owned(), at, details: BTreeMap::new() }
+}
+
+#[tokio::test]
+async fn the_events_of_an_execution_never_go_back_in_time() {
+    let orchestrator = with_nodes(&["n1"]).await;
+    let job = orchestrator.submit(submission(None, spec(JobType::Batch, 1))).await.unwrap().job_id;
+    let execution = executions(&orchestrator, &job).await.remove(0);
+    let (early, late) = (Timestamp(5), clock::now().after(Duration::from_secs(3600)));
+    for (sequence, state, at) in [
+        (1, ObservedState::Running, late),
+        (2, ObservedState::Running, early),
+        (3, ObservedState::Failed, late),
+    ] {
+        let mut observed = observation(&execution.id, state);
+        observed.events = [at, early].map(event_at).into();
+        orchestrator.observe(&execution.node_id, sequence, observed).unwrap();
+    }
+    let history =
+        orchestrator.reader().history(&job, 0, 100, |entry| entry.execution_id.is_some()).await.unwrap();
+    let times: Vec<_> = history.iter().map(|entry| entry.event.at).collect();
+    assert!(times.len() >= 6 && times.is_sorted(), "{times:?}");
+    assert!(*times.first().unwrap() > early && *times.last().unwrap() < late, "{times:?}");
 }
 
 #[tokio::test]
