@@ -11,7 +11,7 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use super::backoff::{Backoff, Ended};
-use super::quic::Connection;
+use super::quic::{Connection, DialError};
 use super::session::{self, Surroundings};
 use super::{DeviceFiles, Link};
 use crate::config::Orchestrator;
@@ -70,6 +70,10 @@ impl Link {
                 Ok(connection) => {
                     tracing::info!(%orchestrator, %address, "connected to control plane");
                     return Some(connection);
+                }
+                // Whoever answers is not who is trusted: no attempt will go better until somebody does something.
+                Err(DialError::Untrusted(rejection)) => {
+                    tracing::error!(%orchestrator, %address, "{rejection}");
                 }
                 Err(error) => unreachable_at(orchestrator, Some(address), &error),
             }

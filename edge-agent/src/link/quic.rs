@@ -14,7 +14,7 @@ use rustls::pki_types::CertificateDer;
 
 use super::authority::{Authorities, Fingerprint};
 use super::backoff::Ended;
-use super::verifier::{Verifier, authority_of};
+use super::verifier::{Rejection, Verifier, authority_of};
 use crate::clock::Clock;
 use crate::identity::Identity;
 
@@ -61,6 +61,7 @@ pub(super) enum Close {
 /// Makes connections.
 pub(super) struct Dialer {
     config: quinn::ClientConfig,
+    verifier: Arc<Verifier>,
     authorities: Arc<Authorities>,
 }
 
@@ -80,6 +81,8 @@ pub(super) enum DialError {
     Socket(#[source] io::Error),
     #[error("cannot dial this address")]
     Address(#[from] quinn::ConnectError),
+    #[error(transparent)]
+    Untrusted(Rejection),
     #[error("the handshake failed")]
     Handshake(#[from] ConnectionError),
     #[error("no answer within {} s; is UDP blocked on the way?", HANDSHAKE_TIMEOUT.as_secs())]
@@ -96,11 +99,11 @@ impl Dialer {
     ) -> Result<Self, rustls::Error> {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let algorithms = provider.signature_verification_algorithms;
-        let verifier = Verifier::new(Arc::clone(&authorities), clock, algorithms);
+        let verifier = Arc::new(Verifier::new(Arc::clone(&authorities), clock, algorithms));
         let mut tls = rustls::ClientConfig::builder_with_provider(provider)
             .with_protocol_versions(&[&rustls::version::TLS13])?
             .dangerous()
-            .with_custom_certificate_verifier(Arc::new(verifier))
+            .with_custom_certificate_verifier(Arc::<Verifier>::clone(&verifier))
             .with_client_auth_cert(vec![identity.certificate()], identity.private_key())?;
         tls.alpn_protocols = vec![ALPN.to_vec()];
         tls.resumption = Resumption::disabled();
@@ -108,10 +111,10 @@ impl Dialer {
             .map_err(|_| rustls::Error::General("TLS 1.3 has no cipher suite for QUIC".to_owned()))?;
         let mut config = quinn::ClientConfig::new(Arc::new(crypto));
         config.transport_config(Arc::new(transport()));
-        Ok(Self { config, authorities })
+        Ok(Self { config, verifier, authorities })
     }
 
-    /// Connects through a socket of its own, so every attempt starts from the addresses the device has now. Later
+    /// Connects, one at a time, through a socket of its own, so every attempt starts from the addresses the device has now. Later
     /// changes of address are followed by the connection itself.
     pub(super) async fn dial(&self, address: SocketAddr) -> Result<Connection, DialError> {
         let any: SocketAddr = match address {
@@ -122,8 +125,15 @@ impl Dialer {
             .and_then(|socket| Endpoint::new(EndpointConfig::default(), None, socket, Arc::new(TokioRuntime)))
             .map_err(DialError::Socket)?;
         let connecting = endpoint.connect_with(self.config.clone(), address, SERVER_NAME)?;
-        let quic =
-            tokio::time::timeout(HANDSHAKE_TIMEOUT, connecting).await.map_err(|_| DialError::Silence)??;
+        let shaken = tokio::time::timeout(HANDSHAKE_TIMEOUT, connecting).await;
+        // The transport tells only that the handshake failed.
+        let rejection = self.verifier.take_rejection();
+        let quic = match (shaken, rejection) {
+            (Ok(Ok(quic)), _) => quic,
+            (_, Some(rejection)) => return Err(DialError::Untrusted(rejection)),
+            (Ok(Err(error)), None) => return Err(error.into()),
+            (Err(_), None) => return Err(DialError::Silence),
+        };
         let authority = peer_authority(&quic, &self.authorities.trusted());
         Ok(Connection { quic, endpoint, authority })
     }

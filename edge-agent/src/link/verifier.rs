@@ -1,7 +1,7 @@
 //! Whether the peer is the control plane: a chain that ends at a pinned authority, for the control plane's name, valid
 //! as far as the time is known.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bacalhau_protocol::time::Timestamp;
@@ -18,7 +18,7 @@ use crate::config::fingerprint_text;
 use crate::fleet_time::{Reading, Trust};
 
 /// Why the peer is not taken for the control plane.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub(super) enum Rejection {
     #[error(
         "the control plane's certificate comes from the authority {shown}, which this node does not trust; \
@@ -43,6 +43,8 @@ pub(super) struct Verifier {
     authorities: Arc<Authorities>,
     clock: Clock,
     algorithms: WebPkiSupportedAlgorithms,
+    /// Why the last peer was not taken for the control plane, until somebody asks.
+    rejection: Mutex<Option<Rejection>>,
 }
 
 impl Verifier {
@@ -51,7 +53,12 @@ impl Verifier {
         clock: Clock,
         algorithms: WebPkiSupportedAlgorithms,
     ) -> Self {
-        Self { authorities, clock, algorithms }
+        Self { authorities, clock, algorithms, rejection: Mutex::default() }
+    }
+
+    /// Why the last handshake failed, if it did so here.
+    pub(super) fn take_rejection(&self) -> Option<Rejection> {
+        self.rejection.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }
 
@@ -132,7 +139,11 @@ impl ServerCertVerifier for Verifier {
         let (trusted, now) = (self.authorities.trusted(), self.clock.read());
         check(&chain, &trusted, server_name, now, &self.algorithms)
             .map(|()| ServerCertVerified::assertion())
-            .map_err(|rejection| rustls::Error::Other(OtherError(Arc::new(rejection))))
+            .map_err(|rejection| {
+                let kept = rejection.clone();
+                *self.rejection.lock().unwrap_or_else(PoisonError::into_inner) = Some(kept);
+                rustls::Error::Other(OtherError(Arc::new(rejection)))
+            })
     }
 
     fn verify_tls12_signature(

@@ -1,7 +1,5 @@
 //! Who is taken for the control plane.
 
-use std::error::Error;
-
 use bacalhau_protocol::time::Timestamp;
 use rustls::pki_types::CertificateDer;
 use sha2::{Digest, Sha256};
@@ -14,7 +12,7 @@ use crate::fleet_time::BUILT;
 /// Middle of 2027.
 const NOW: Timestamp = Timestamp(BUILT.0 + 240 * 86_400 * 1_000_000_000);
 
-/// Dials a control plane with these credentials. Gives the authority it was trusted for, or everything that is wrong.
+/// Dials a control plane with these credentials. Gives the authority it was trusted for, or what is wrong.
 async fn dial(credentials: Credentials, trusted: &Authority, clock: Clock) -> Result<[u8; 32], String> {
     let directory = tempfile::tempdir().unwrap();
     let identity = Identity::load(directory.path(), &Name::Uuid).unwrap();
@@ -22,7 +20,7 @@ async fn dial(credentials: Credentials, trusted: &Authority, clock: Clock) -> Re
     let authorities = Arc::new(Authorities::load(directory.path(), Some(&join)).unwrap());
     let dialer = Dialer::new(&identity, authorities, clock).unwrap();
     let mut hub = Hub::start(credentials);
-    let connection = dialer.dial(hub.address()).await.map_err(|error| whole(&error))?;
+    let connection = dialer.dial(hub.address()).await.map_err(rejection)?;
     let chain =
         hub.accept().await.peer_identity().unwrap().downcast::<Vec<CertificateDer<'static>>>().unwrap();
     let shown = webpki::EndEntityCert::try_from(&chain[0]).unwrap();
@@ -30,8 +28,11 @@ async fn dial(credentials: Credentials, trusted: &Authority, clock: Clock) -> Re
     Ok(connection.authority)
 }
 
-fn whole(error: &DialError) -> String {
-    format!("{error}: {}", error.source().map(ToString::to_string).unwrap_or_default())
+fn rejection(error: DialError) -> String {
+    match error {
+        DialError::Untrusted(rejection) => rejection.to_string(),
+        other => panic!("expected a rejection, found {other:?}"),
+    }
 }
 
 fn new_device() -> Clock {
