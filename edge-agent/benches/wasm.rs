@@ -43,7 +43,7 @@ fn executor(dir: &Path) -> WasmExecutor {
 
 fn task(dir: &Path) -> TaskRun {
     let guest = "/wasm/main.wasm".to_owned();
-    let module = Mount { host: dir.join("main.wasm"), guest, alias: None, access: Access::ReadOnly };
+    let module = Mount { host: dir.join("main.wasm").into(), guest, alias: None, access: Access::ReadOnly };
     TaskRun {
         execution_id: "e-bench".to_owned(),
         params: r#"{"EntryModule": "/wasm/main.wasm"}"#.to_owned(),

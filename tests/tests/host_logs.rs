@@ -50,13 +50,13 @@ impl Device {
             central: None,
         });
         let outcome = executor.start(self.task(parameters)).await.unwrap().wait().await;
-        let read = |name: &str| fs::read_to_string(self.path("results").join(name)).unwrap();
+        let read = |name: &str| fs::read_to_string(self.path("results").join(name)).unwrap_or_default();
         Answer { outcome, stdout: read("stdout"), stderr: read("stderr") }
     }
 
     fn task(&self, parameters: &[&str]) -> TaskRun {
         let mount = |host: PathBuf, guest: &str| Mount {
-            host,
+            host: host.into(),
             guest: guest.to_owned(),
             alias: None,
             access: Access::ReadOnly,

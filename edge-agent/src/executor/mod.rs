@@ -1,8 +1,9 @@
 //! What runs a task: one folder per engine, one trait, one list.
 //!
-//! [`task`] says what is run and how it ends, [`output`] where its output goes; [`Executors`] is the list of what this
+//! [`task`] says what is run and how it ends, [`host_path`] where its data is, [`output`] where its output goes; [`Executors`] is the list of what this
 //! node can run. Adding an engine is a folder here and one line where the agent builds its list.
 
+mod host_path;
 mod output;
 mod task;
 pub mod wasm;
@@ -12,6 +13,8 @@ use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 
+pub(crate) use host_path::start_afresh;
+pub use host_path::{Content, HostPath};
 pub use output::{DEFAULT_OUTPUT_LIMIT_BYTES, OutputProgress, OutputSize, OutputWriter};
 pub use task::{
     Access, Failure, FailureKind, Mount, Outcome, RunningTask, StopReason, Stopper, TaskRun, TaskSide,

@@ -1,8 +1,10 @@
-//! Stdout and stderr of a task: two capped files, written as the task writes, and a counter that wakes followers.
+//! Stdout and stderr of a task: two capped files, made and written as the task writes, and a counter that wakes
+//! followers.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
-use std::path::Path;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::watch;
@@ -34,8 +36,8 @@ pub struct OutputWriter(Arc<Inner>);
 struct Inner {
     stream: Stream,
     limit_bytes: u64,
-    // Holds the file's size, so that concurrent writers neither tear the limit nor interleave inside a write.
-    file: Mutex<(File, u64)>,
+    // Locked for all of a write, so that concurrent writers neither tear the limit nor interleave.
+    file: Mutex<Appended>,
     progress: Arc<watch::Sender<OutputSize>>,
 }
 
@@ -46,30 +48,28 @@ enum Stream {
 }
 
 impl OutputWriter {
-    /// Opens `stdout` and `stderr` in `dir` for appending: a service that is started again goes on in its files, and
-    /// what they hold counts against the limit.
+    /// Appends to `stdout` and `stderr` in `dir`: a service that is started again goes on in its files, and what they
+    /// hold counts against the limit. Files and directory are made with the first write, since many tasks say nothing.
     pub fn open(dir: &Path, limit_bytes: u64) -> io::Result<(Self, Self, OutputProgress)> {
-        let (stdout, stdout_bytes) = open(&dir.join("stdout"))?;
-        let (stderr, stderr_bytes) = open(&dir.join("stderr"))?;
-        let size = OutputSize { stdout_bytes, stderr_bytes, ..OutputSize::default() };
+        let (stdout, stderr) = (Appended::new(dir.join("stdout"))?, Appended::new(dir.join("stderr"))?);
+        let size =
+            OutputSize { stdout_bytes: stdout.size, stderr_bytes: stderr.size, ..OutputSize::default() };
         let (progress, seen) = watch::channel(size);
         let progress = Arc::new(progress);
-        let writer = |stream, file, size| {
+        let writer = |stream, file| {
             let progress = Arc::clone(&progress);
-            Self(Arc::new(Inner { stream, limit_bytes, file: Mutex::new((file, size)), progress }))
+            Self(Arc::new(Inner { stream, limit_bytes, file: Mutex::new(file), progress }))
         };
-        Ok((writer(Stream::Stdout, stdout, stdout_bytes), writer(Stream::Stderr, stderr, stderr_bytes), seen))
+        Ok((writer(Stream::Stdout, stdout), writer(Stream::Stderr, stderr), seen))
     }
 
     /// Writes what still fits under the limit, drops the rest, and tells followers. Fails only if the disk does.
     pub fn write(&self, bytes: &[u8]) -> io::Result<()> {
-        let mut guard = self.0.file.lock().unwrap_or_else(PoisonError::into_inner);
-        let (file, size) = &mut *guard;
-        let room = usize::try_from(self.0.limit_bytes.saturating_sub(*size)).unwrap_or(usize::MAX);
+        let mut file = self.0.file.lock().unwrap_or_else(PoisonError::into_inner);
+        let room = usize::try_from(self.0.limit_bytes.saturating_sub(file.size)).unwrap_or(usize::MAX);
         let kept = &bytes[..bytes.len().min(room)];
-        file.write_all(kept)?;
-        *size += kept.len() as u64;
-        let (size, truncated) = (*size, kept.len() < bytes.len());
+        file.append(kept)?;
+        let (size, truncated) = (file.size, kept.len() < bytes.len());
         self.0.progress.send_modify(|progress| progress.advance(self.0.stream, size, truncated));
         Ok(())
     }
@@ -86,10 +86,43 @@ impl OutputSize {
     }
 }
 
-fn open(path: &Path) -> io::Result<(File, u64)> {
-    let file = OpenOptions::new().create(true).append(true).open(path)?;
-    let size = file.metadata()?.len();
-    Ok((file, size))
+/// A file that is opened, and made, when there is something to append.
+#[derive(Debug)]
+struct Appended {
+    path: PathBuf,
+    file: Option<File>,
+    size: u64,
+}
+
+impl Appended {
+    fn new(path: PathBuf) -> io::Result<Self> {
+        let size = match fs::metadata(&path) {
+            Ok(metadata) => metadata.len(),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => 0,
+            Err(error) => return Err(error),
+        };
+        Ok(Self { path, file: None, size })
+    }
+
+    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        if bytes.is_empty() {
+            return Ok(());
+        }
+        let file = match &mut self.file {
+            Some(file) => file,
+            unopened => unopened.insert(open(&self.path)?),
+        };
+        file.write_all(bytes)?;
+        self.size += bytes.len() as u64;
+        Ok(())
+    }
+}
+
+fn open(path: &Path) -> io::Result<File> {
+    if let Some(directory) = path.parent() {
+        DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
+    }
+    OpenOptions::new().create(true).append(true).open(path)
 }
 
 #[cfg(test)]
@@ -120,6 +153,18 @@ mod tests {
         assert_eq!(progress.borrow().stdout_bytes, 3);
         stdout.write(b"def").unwrap();
         assert_eq!(std::fs::read(dir.path().join("stdout")).unwrap(), b"abcd");
+    }
+
+    #[test]
+    fn a_task_that_says_nothing_leaves_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let results = dir.path().join("e-1");
+        let (stdout, stderr, _) = OutputWriter::open(&results, 4).unwrap();
+        stdout.write(b"").unwrap();
+        assert!(!results.exists());
+        stderr.write(b"x").unwrap();
+        let files: Vec<_> = fs::read_dir(&results).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(files, ["stderr"]);
     }
 
     #[tokio::test]

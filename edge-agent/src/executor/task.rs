@@ -6,9 +6,10 @@ use std::sync::Arc;
 
 use tokio::sync::{oneshot, watch};
 
+use super::host_path::HostPath;
 use super::output::OutputProgress;
 
-/// One task as an engine gets it: inputs are on the node, directories exist, the environment is complete.
+/// One task as an engine gets it: inputs are on the node, the environment is complete.
 #[derive(Debug, Clone)]
 pub struct TaskRun {
     /// Whose task this is.
@@ -23,19 +24,20 @@ pub struct TaskRun {
     pub outputs: Vec<Mount>,
     /// Most memory the task may use, bytes; none is the engine's own limit.
     pub memory_limit_bytes: Option<u64>,
-    /// Existing directory that gets the files `stdout` and `stderr`.
+    /// Directory that gets the files `stdout` and `stderr`; made when there is something to write.
     pub results_dir: PathBuf,
-    /// Directory for the engine's own use while the task runs; the runner removes it afterwards.
+    /// Directory for the engine's own use while the task runs; whoever needs it makes it, with those above it, and the
+    /// runner removes it afterwards.
     pub scratch_dir: PathBuf,
     /// Most bytes kept of each of stdout and stderr.
     pub output_limit_bytes: u64,
 }
 
 /// A file or directory of the node shown to the task.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Mount {
-    /// Where it is on the node, links resolved and permission checked by whoever prepared it.
-    pub host: PathBuf,
+    /// Where it is on the node.
+    pub host: HostPath,
     /// Absolute path inside the task.
     pub guest: String,
     /// Name by which the task's parameters may refer to it.

@@ -193,6 +193,7 @@ impl Actor {
             let (execution, effects) = Execution::restore(record, self.now());
             self.hold(execution, effects);
         }
+        self.runner.sweep();
     }
 
     fn after_step(&mut self, id: &ExecutionId) {

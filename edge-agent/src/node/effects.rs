@@ -8,7 +8,7 @@ use super::actor::{Actor, Report};
 use super::held::Activity;
 use crate::admission;
 use crate::chain::chain;
-use crate::execution::{Effect, Event, StopCause, TaskEnd};
+use crate::execution::{Effect, Event, State, StopCause, TaskEnd};
 use crate::executor::StopReason;
 use crate::journal::Change;
 use crate::runner::{PublishEnd, StopSignal};
@@ -141,10 +141,11 @@ impl Actor {
 
     fn publish(&mut self, id: &ExecutionId) {
         let Some(held) = self.executions.get_mut(id) else { return };
-        let work = held.execution.work().clone();
+        let State::Publishing { output, .. } = held.execution.state() else { return };
+        let (work, exit_code) = (held.execution.work().clone(), output.exit_code);
         let (runner, reports, name) = (self.runner.clone(), self.reports.clone(), id.clone());
         self.begin(id, |stop| async move {
-            let event = match runner.publish(&name, &work, stop).await {
+            let event = match runner.publish(&name, &work, exit_code, stop).await {
                 Ok(place) => Event::Published(Some(place)),
                 Err(PublishEnd::Failed(reason)) => Event::PublishFailed(reason),
                 Err(PublishEnd::Stopped) => Event::TaskEnded(TaskEnd::Stopped(None)),

@@ -1,10 +1,11 @@
-//! Where executions keep their files: `<id>/{results,inputs,scratch}`, for the agent's user only.
+//! Where executions keep their files, for the agent's user only: `results/<id>` stays for a while, `work/<id>` goes when
+//! the task is over. Each is made with the first thing in it, so a task that needs and says nothing costs no file.
 
-use std::fs::DirBuilder;
+use std::collections::BTreeSet;
+use std::fs;
 use std::io;
-use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bacalhau_protocol::ids::ExecutionId;
 use bacalhau_protocol::model::ResultPath;
@@ -29,74 +30,90 @@ pub enum Error {
     Name(String),
 }
 
-/// The directory of all executions. Cheap to clone.
+/// The directories of all executions. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Directories {
-    root: PathBuf,
+    results: PathBuf,
+    work: PathBuf,
     ended: Arc<Shelf>,
+    /// In `work` from an earlier process, and not claimed yet.
+    strays: Arc<Mutex<BTreeSet<String>>>,
 }
 
 impl Directories {
     /// Keeps output of ended executions in `root` within `limits`.
-    pub fn open(root: PathBuf, limits: Limits) -> io::Result<Self> {
-        durable::create_directory(&root)?;
-        let ended = Arc::new(Shelf::open(&root, limits)?);
-        Ok(Self { root, ended })
+    pub fn open(root: &Path, limits: Limits) -> io::Result<Self> {
+        let (results, work) = (root.join("results"), root.join("work"));
+        durable::create_directory(&results)?;
+        durable::create_directory(&work)?;
+        let ended = Arc::new(Shelf::open(&results, limits)?);
+        let names = fs::read_dir(&work)?.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+        let strays = Arc::new(Mutex::new(names.collect()));
+        Ok(Self { results, work, ended, strays })
     }
 
-    /// What gets published.
+    /// What gets published. Not there before there is something in it.
     pub fn results(&self, id: &ExecutionId) -> PathBuf {
-        self.of(id).join("results")
+        self.results.join(id.as_str())
     }
 
     /// The execution will run, or go on running: nothing of it is removed until it is retired.
     pub(super) fn claim(&self, id: &ExecutionId) {
         self.ended.claim(id.as_str());
+        self.strays().remove(id.as_str());
+    }
+
+    /// Removes what belonged to executions that nobody has claimed: those of a journal that was lost. Blocks on the disk.
+    pub(super) fn sweep(&self) -> io::Result<()> {
+        let strays = std::mem::take(&mut *self.strays());
+        strays.iter().try_for_each(|name| retention::remove(&self.work.join(name)))
     }
 
     pub(super) fn input(&self, id: &ExecutionId, position: usize) -> PathBuf {
-        self.of(id).join("inputs").join(position.to_string())
+        self.work.join(id.as_str()).join(format!("input-{position}"))
     }
 
     pub(super) fn scratch(&self, id: &ExecutionId) -> PathBuf {
-        self.of(id).join("scratch")
+        self.work.join(id.as_str()).join("scratch")
     }
 
-    /// Makes the directories and gives those the task fills. May be called again for a task that is tried again, whose
-    /// output stays.
-    pub(super) async fn make(&self, id: &ExecutionId, results: &[ResultPath]) -> Result<Vec<Mount>, Error> {
+    /// Makes and gives the directories the task fills. May be called again for a task that is tried again, whose output
+    /// stays.
+    pub(super) async fn outputs(
+        &self,
+        id: &ExecutionId,
+        results: &[ResultPath],
+    ) -> Result<Vec<Mount>, Error> {
         let results_dir = self.results(id);
         let outputs =
             results.iter().map(|result| output(&results_dir, result)).collect::<Result<Vec<_>, _>>()?;
-        let mut wanted = vec![results_dir, self.of(id).join("inputs"), self.scratch(id)];
-        wanted.extend(outputs.iter().map(|mount| mount.host.clone()));
-        blocking(move || {
-            wanted
-                .iter()
-                .try_for_each(|directory| DirBuilder::new().recursive(true).mode(0o700).create(directory))
-        })
-        .await?;
+        if !outputs.is_empty() {
+            let wanted: Vec<_> = outputs.iter().map(|mount| mount.host.name().to_owned()).collect();
+            blocking(move || wanted.iter().try_for_each(|directory| durable::create_directory(directory)))
+                .await?;
+        }
         Ok(outputs)
     }
 
     /// Removes everything but the results, and those of earlier executions when there are too many. Harmless for an
     /// execution that never had directories.
     pub(super) async fn retire(&self, id: &ExecutionId) -> io::Result<()> {
-        let (directory, shelf, name) = (self.of(id), Arc::clone(&self.ended), id.to_string());
+        let (work, results) = (self.work.join(id.as_str()), self.results(id));
+        let (shelf, name) = (Arc::clone(&self.ended), id.to_string());
         blocking(move || {
-            if !directory.exists() {
-                return Ok(());
+            retention::remove(&work)?;
+            match retention::size(&results) {
+                Ok(size) => shelf.put(&name, size),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(error),
             }
-            retention::remove(&directory.join("inputs"))?;
-            retention::remove(&directory.join("scratch"))?;
-            shelf.put(&name, retention::size(&directory)?);
             Ok(())
         })
         .await
     }
 
-    fn of(&self, id: &ExecutionId) -> PathBuf {
-        self.root.join(id.as_str())
+    fn strays(&self) -> MutexGuard<'_, BTreeSet<String>> {
+        self.strays.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -106,10 +123,47 @@ fn output(results_dir: &Path, result: &ResultPath) -> Result<Mount, Error> {
     if !is_plain || RESERVED.contains(&name) {
         return Err(Error::Name(name.to_owned()));
     }
-    let (host, guest) = (results_dir.join(name), result.path.clone());
+    let (host, guest) = (results_dir.join(name).into(), result.path.clone());
     Ok(Mount { host, guest, alias: None, access: Access::ReadWrite })
 }
 
 async fn blocking(work: impl FnOnce() -> io::Result<()> + Send + 'static) -> io::Result<()> {
     tokio::task::spawn_blocking(work).await.unwrap_or_else(|stopped| Err(io::Error::other(stopped)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(name: &str) -> ExecutionId {
+        ExecutionId::parse(name).unwrap()
+    }
+
+    #[tokio::test]
+    async fn what_nobody_claims_is_swept_away() {
+        let root = tempfile::tempdir().unwrap();
+        for name in ["e-known", "e-lost"] {
+            fs::create_dir_all(root.path().join("work").join(name).join("scratch")).unwrap();
+        }
+        let directories = Directories::open(root.path(), Limits::default()).unwrap();
+        directories.claim(&id("e-known"));
+        directories.sweep().unwrap();
+        assert!(directories.scratch(&id("e-known")).exists());
+        assert!(!root.path().join("work/e-lost").exists());
+        directories.retire(&id("e-known")).await.unwrap();
+        assert!(!directories.scratch(&id("e-known")).exists());
+    }
+
+    #[tokio::test]
+    async fn results_stay_and_nothing_is_made_for_nothing() {
+        let root = tempfile::tempdir().unwrap();
+        let directories = Directories::open(root.path(), Limits::default()).unwrap();
+        assert!(directories.outputs(&id("e-1"), &[]).await.unwrap().is_empty());
+        assert!(!directories.results(&id("e-1")).exists());
+        let wanted = ResultPath { name: "answers".to_owned(), path: "/out".to_owned() };
+        let mounts = directories.outputs(&id("e-1"), &[wanted]).await.unwrap();
+        fs::write(mounts[0].host.name().join("a"), "x").unwrap();
+        directories.retire(&id("e-1")).await.unwrap();
+        assert!(directories.results(&id("e-1")).join("answers/a").exists());
+    }
 }

@@ -18,7 +18,8 @@ use crate::chain::chain;
 use crate::environment::{self, HostVariables};
 use crate::execution::TaskEnd;
 use crate::executor::{
-    DEFAULT_OUTPUT_LIMIT_BYTES, Executors, Mount, Outcome, RunningTask, StartError, StopReason, TaskRun,
+    DEFAULT_OUTPUT_LIMIT_BYTES, Executors, Mount, Outcome, OutputSize, RunningTask, StartError, StopReason,
+    TaskRun,
 };
 use crate::logs::Outputs;
 use crate::publisher::{Publishers, Results};
@@ -91,7 +92,14 @@ impl Runner {
         self.directories.claim(id);
     }
 
-    /// Makes the execution's directories and brings its inputs.
+    /// All executions of an earlier process are expected: removes what belongs to none of them. Blocks on the disk.
+    pub fn sweep(&self) {
+        if let Err(error) = self.directories.sweep() {
+            tracing::warn!(%error, "files of executions that are no more cannot be removed");
+        }
+    }
+
+    /// Makes what the execution needs and brings its inputs.
     pub async fn prepare(
         &self,
         id: &ExecutionId,
@@ -128,19 +136,22 @@ impl Runner {
             Ok(task) => {
                 self.outputs.began(id, task.output());
                 started.await;
+                let output = task.output();
                 let outcome = wait(task, stop).await;
-                self.outcome(&results_dir, outcome).await
+                let written = *output.borrow();
+                end(&results_dir, written, outcome).await
             }
             Err(StartError::Stopped(_)) => TaskEnd::Stopped(None),
             Err(StartError::Task(error) | StartError::Node(error)) => not_started(chain(&*error)),
         }
     }
 
-    /// Sends the results.
+    /// Sends the results of a task that ended with `exit_code`.
     pub async fn publish(
         &self,
         id: &ExecutionId,
         work: &Work,
+        exit_code: i32,
         mut stop: StopSignal,
     ) -> Result<SpecConfig, PublishEnd> {
         let spec = &work.task.publisher;
@@ -148,6 +159,9 @@ impl Runner {
             return Err(PublishEnd::Failed(format!("this node has no publisher {:?} any more", spec.kind)));
         };
         let directory = self.directories.results(id);
+        if let Err(error) = output::complete(&directory, exit_code).await {
+            return Err(PublishEnd::Failed(format!("the results cannot be gathered: {error}")));
+        }
         let results = Results { job_id: &work.job_id, execution_id: id, spec, directory: &directory };
         tokio::select! {
             published = publisher.publish(results) => {
@@ -169,12 +183,12 @@ impl Runner {
 
     async fn bring(&self, id: &ExecutionId, work: &Work) -> Result<TaskRun, String> {
         let task = &work.task;
-        let outputs = self.directories.make(id, &task.results).await.map_err(|error| chain(&error))?;
+        let outputs = self.directories.outputs(id, &task.results).await.map_err(|error| chain(&error))?;
         let environment = environment::of(id, work, &self.host_variables, &|name| std::env::var(name).ok())
             .map_err(|error| error.to_string())?;
         let brought = task.inputs.iter().enumerate().map(|(position, input)| {
-            let directory = self.directories.input(id, position);
-            async move { self.bring_input(input, &directory).await }
+            let place = self.directories.input(id, position);
+            async move { self.bring_input(input, &place).await }
         });
         let inputs = try_join_all(brought).await?;
         Ok(TaskRun {
@@ -194,30 +208,30 @@ impl Runner {
         })
     }
 
-    async fn bring_input(&self, input: &InputSource, directory: &Path) -> Result<Mount, String> {
+    async fn bring_input(&self, input: &InputSource, place: &Path) -> Result<Mount, String> {
         let _turn = self.inputs.acquire().await.map_err(|closed| closed.to_string())?;
         let storage = self
             .storages
             .get(&input.source.kind)
             .ok_or_else(|| format!("this node has no source {:?} any more", input.source.kind))?;
         let Prepared { host, access } = storage
-            .prepare(&input.source, directory)
+            .prepare(&input.source, place)
             .await
             .map_err(|error| format!("input for {}: {}", input.target, chain(&*error)))?;
         let alias = Some(input.alias.clone()).filter(|alias| !alias.is_empty());
         Ok(Mount { host, guest: input.target.clone(), alias, access })
     }
+}
 
-    async fn outcome(&self, results_dir: &Path, outcome: Outcome) -> TaskEnd {
-        let mut output = output::collect(results_dir, outcome.exit_code()).await;
-        match outcome {
-            Outcome::Exited(_) => TaskEnd::Exited(output),
-            Outcome::Failed(failure) => {
-                output.error.clone_from(&failure.message);
-                TaskEnd::Broken { message: failure.message, output }
-            }
-            Outcome::Stopped(_) => TaskEnd::Stopped(Some(output)),
+async fn end(results_dir: &Path, written: OutputSize, outcome: Outcome) -> TaskEnd {
+    let mut output = output::collect(results_dir, written, outcome.exit_code()).await;
+    match outcome {
+        Outcome::Exited(_) => TaskEnd::Exited(output),
+        Outcome::Failed(failure) => {
+            output.error.clone_from(&failure.message);
+            TaskEnd::Broken { message: failure.message, output }
         }
+        Outcome::Stopped(_) => TaskEnd::Stopped(Some(output)),
     }
 }
 

@@ -3,13 +3,13 @@
 pub mod inline;
 pub mod local;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use bacalhau_protocol::model::SpecConfig;
 use futures_util::future::BoxFuture;
 
-use crate::executor::Access;
+use crate::executor::{Access, HostPath};
 
 pub use inline::{Blobs, InlineStorage};
 pub use local::LocalStorage;
@@ -34,20 +34,21 @@ pub trait Storage: Send + Sync {
     /// Whether the data is on this node already, or comes with the job.
     fn is_local(&self, source: &SpecConfig) -> bool;
 
-    /// Brings the data. `directory` is this input's own and does not exist yet, or holds what an interrupted attempt
-    /// left; it is removed after the task, and what lies outside it is not. Dropping the future gives up.
+    /// Brings the data. `place` is this input's own, for a file or a directory: neither it nor the directory above it
+    /// need exist, or it is what an interrupted attempt left. It is removed after the task, and what lies outside it is
+    /// not. Dropping the future gives up.
     fn prepare<'a>(
         &'a self,
         source: &'a SpecConfig,
-        directory: &'a Path,
+        place: &'a Path,
     ) -> BoxFuture<'a, Result<Prepared, Error>>;
 }
 
 /// An input that is there.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Prepared {
-    /// Where it is, links resolved.
-    pub host: PathBuf,
+    /// Where it is.
+    pub host: HostPath,
     /// What the task may do with it.
     pub access: Access,
 }

@@ -1,26 +1,44 @@
 //! Reads module files and tells modules from other things.
 
 use std::fs::File;
-use std::io::Read;
-use std::path::Path;
+use std::io::{self, Read};
+
+use bytes::Bytes;
+
+use crate::executor::HostPath;
 
 use super::error::Error;
 
 /// Largest module that is read, bytes.
 pub(super) const MAX_MODULE_BYTES: u64 = 128 << 20;
 
-/// Reads the module `name` from the node's file `path`.
-pub(super) fn read(name: &str, path: &Path) -> Result<Vec<u8>, Error> {
-    let failed = |source| Error::ReadModule { path: path.to_owned(), source };
-    let file = File::open(path).map_err(failed)?;
-    let bytes = file.metadata().map_err(failed)?.len();
-    if bytes > MAX_MODULE_BYTES {
-        return Err(Error::ModuleTooLarge { name: name.to_owned(), bytes, limit: MAX_MODULE_BYTES });
-    }
-    let mut wasm = Vec::with_capacity(usize::try_from(bytes).unwrap_or_default());
-    file.take(MAX_MODULE_BYTES).read_to_end(&mut wasm).map_err(failed)?;
+/// Reads the module `name`, from memory if it came with the job.
+pub(super) fn read(name: &str, host: &HostPath) -> Result<Bytes, Error> {
+    let failed = |source| Error::ReadModule { path: host.name().to_owned(), source };
+    let fits = |bytes| match bytes {
+        0..=MAX_MODULE_BYTES => Ok(()),
+        _ => Err(Error::ModuleTooLarge { name: name.to_owned(), bytes, limit: MAX_MODULE_BYTES }),
+    };
+    let wasm = match host {
+        HostPath::There(path) => {
+            let file = File::open(path).map_err(failed)?;
+            fits(file.metadata().map_err(failed)?.len())?;
+            read_file(file).map_err(failed)?
+        }
+        HostPath::Unmade { content, .. } => {
+            fits(content.size().map_err(failed)?)?;
+            content.bytes().map_err(failed)?
+        }
+    };
     check(name, &wasm)?;
     Ok(wasm)
+}
+
+/// No more than a module may have, should the file grow meanwhile.
+fn read_file(file: File) -> io::Result<Bytes> {
+    let mut wasm = Vec::with_capacity(usize::try_from(file.metadata()?.len()).unwrap_or_default());
+    file.take(MAX_MODULE_BYTES).read_to_end(&mut wasm)?;
+    Ok(wasm.into())
 }
 
 /// Says what `bytes` are if they are no core module; everything behind the header is the compiler's business.

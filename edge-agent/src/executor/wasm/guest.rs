@@ -1,14 +1,14 @@
 //! One guest: its modules in the order they must be linked, then its world, then the call.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use bacalhau_protocol::model::SpecConfig;
 use bacalhau_protocol::spec::wasm::WasmSpec;
 use wasmtime::{ExternType, Instance, Linker, Module, Store, Trap};
 use wasmtime_wasi::I32Exit;
 
-use crate::executor::{Failure, FailureKind, Mount, Outcome, TaskRun};
+use crate::executor::{Failure, FailureKind, HostPath, Mount, Outcome, TaskRun};
 
 use super::error::Error;
 use super::host::{Host, Stdio};
@@ -125,7 +125,7 @@ impl<'a> ModuleGraph<'a> {
 
     async fn enter(&mut self, name: String, wanted_by: &str, steps: &mut Vec<Step>) -> Result<(), Error> {
         let file = resolve::module_file(self.inputs, &name, wanted_by)?;
-        match self.index.get(&file) {
+        match self.index.get(file.name()) {
             Some(Some(known)) => {
                 let names = &mut self.ordered[*known].names;
                 if !names.contains(&name) {
@@ -139,15 +139,16 @@ impl<'a> ModuleGraph<'a> {
         if self.index.len() == MAX_MODULES {
             return Err(Error::TooManyModules(MAX_MODULES));
         }
-        self.index.insert(file.clone(), None);
+        let path = file.name().to_owned();
+        self.index.insert(path.clone(), None);
         let module = self.load(&name, &file).await?;
         let wanted = imported_modules(&module);
-        steps.push(Step::Leave { file, module, names: vec![name.clone()] });
+        steps.push(Step::Leave { file: path, module, names: vec![name.clone()] });
         steps.extend(wanted.into_iter().map(|wanted| Step::Enter { name: wanted, wanted_by: name.clone() }));
         Ok(())
     }
 
-    async fn load(&self, name: &str, file: &Path) -> Result<Module, Error> {
+    async fn load(&self, name: &str, file: &HostPath) -> Result<Module, Error> {
         let wasm = binary::read(name, file)?;
         self.shared.modules.module(&self.shared.engine.get()?.engine, name, &wasm).await
     }

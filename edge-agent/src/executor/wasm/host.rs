@@ -47,7 +47,8 @@ impl Host {
         for (name, value) in &run.environment {
             wasi.env(name, value);
         }
-        let shown = run.inputs.iter().filter(|input| !modules.contains(&input.host));
+        let shown =
+            run.inputs.iter().filter(|input| !modules.iter().any(|module| module == input.host.name()));
         mounts::show(&mut wasi, shown.chain(&run.outputs), &run.scratch_dir)?;
         Ok(Self { wasi: wasi.build_p1(), budget: MemoryBudget::new(run.memory_limit_bytes) })
     }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use wasmtime_wasi::{FsPerms, WasiCtxBuilder};
 
-use crate::executor::{Access, Mount};
+use crate::executor::{Access, HostPath, Mount};
 
 use super::error::Error;
 use super::resolve::guest_path;
@@ -23,10 +23,10 @@ pub(super) fn show<'a>(
 ) -> Result<(), Error> {
     for (number, (guest, dir)) in plan(mounts)?.into_iter().enumerate() {
         let (host, access) = match dir {
-            GuestDir::Mounted(mount) => (mount.host.clone(), mount.access),
+            GuestDir::Mounted(mount) => (mount.host.name().to_owned(), mount.access),
             GuestDir::Files { files, access } => {
                 // By number: guest paths as names could meet each other or lie inside one another.
-                let dir = scratch.join("files").join(number.to_string());
+                let dir = scratch.join(number.to_string());
                 gather(&guest, &files, &dir)?;
                 (dir, access)
             }
@@ -58,18 +58,32 @@ fn plan<'a>(mounts: impl Iterator<Item = &'a Mount>) -> Result<BTreeMap<String, 
     let mut plan = BTreeMap::new();
     for mount in mounts {
         let guest = guest_path(&mount.guest)?;
-        let kind = fs::metadata(&mount.host).map_err(|source| failed(mount, source))?.file_type();
-        if kind.is_dir() {
-            if plan.insert(guest, GuestDir::Mounted(mount)).is_some() {
-                return refuse(mount, TAKEN);
-            }
-        } else if kind.is_file() {
-            add_file(&mut plan, &guest, mount)?;
-        } else {
-            return refuse(mount, "the input is neither a file nor a directory");
+        match kind(&mount.host).map_err(|source| failed(mount, source))? {
+            Kind::Directory if plan.contains_key(&guest) => return refuse(mount, TAKEN),
+            Kind::Directory => drop(plan.insert(guest, GuestDir::Mounted(mount))),
+            Kind::File => add_file(&mut plan, &guest, mount)?,
+            Kind::Other => return refuse(mount, "the input is neither a file nor a directory"),
         }
     }
     Ok(plan)
+}
+
+enum Kind {
+    Directory,
+    File,
+    Other,
+}
+
+fn kind(host: &HostPath) -> io::Result<Kind> {
+    let HostPath::There(path) = host else { return Ok(Kind::File) };
+    let metadata = fs::metadata(path)?;
+    Ok(if metadata.is_dir() {
+        Kind::Directory
+    } else if metadata.is_file() {
+        Kind::File
+    } else {
+        Kind::Other
+    })
 }
 
 const TAKEN: &str = "another input or output is already there";
@@ -113,15 +127,19 @@ fn gather(guest: &str, files: &BTreeMap<String, &Mount>, dir: &Path) -> Result<(
 // A hard link costs no space and shows later changes. Where the system allows none (another file system, another
 // owner's file) a read-only file is copied.
 fn show_file(mount: &Mount, at: PathBuf) -> io::Result<()> {
-    let Err(unlinkable) = fs::hard_link(&mount.host, &at) else {
+    let host = match &mount.host {
+        HostPath::Unmade { content, .. } => return content.place(&at),
+        HostPath::There(host) => host,
+    };
+    let Err(unlinkable) = fs::hard_link(host, &at) else {
         return Ok(());
     };
     let advice = match mount.access {
         Access::ReadWrite => "a single file that cannot be linked is not writable",
-        Access::ReadOnly if fs::metadata(&mount.host)?.len() > MAX_COPIED_FILE_BYTES => {
+        Access::ReadOnly if fs::metadata(host)?.len() > MAX_COPIED_FILE_BYTES => {
             "a single file that cannot be linked may have 256 MiB"
         }
-        Access::ReadOnly => return fs::copy(&mount.host, at).map(drop),
+        Access::ReadOnly => return fs::copy(host, at).map(drop),
     };
     Err(io::Error::new(unlinkable.kind(), format!("{advice}; mount its directory instead ({unlinkable})")))
 }
@@ -131,5 +149,5 @@ fn refuse<T>(mount: &Mount, reason: &'static str) -> Result<T, Error> {
 }
 
 fn failed(mount: &Mount, source: io::Error) -> Error {
-    Error::Mount { host: mount.host.clone(), guest: mount.guest.clone(), source }
+    Error::Mount { host: mount.host.name().to_owned(), guest: mount.guest.clone(), source }
 }

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::executor::Mount;
+use crate::executor::{HostPath, Mount};
 
 use super::error::Error;
 
@@ -24,13 +24,13 @@ pub(super) fn guest_path(path: &str) -> Result<String, Error> {
 }
 
 /// Finds the file of module `name`: by an input's alias, by its target path, or inside an input that is a directory.
-pub(super) fn module_file(inputs: &[Mount], name: &str, wanted_by: &str) -> Result<PathBuf, Error> {
+pub(super) fn module_file(inputs: &[Mount], name: &str, wanted_by: &str) -> Result<HostPath, Error> {
     find(inputs, name)
         .and_then(single_module)
         .ok_or_else(|| Error::NoSuchModule { name: name.to_owned(), wanted_by: wanted_by.to_owned() })
 }
 
-fn find(inputs: &[Mount], name: &str) -> Option<PathBuf> {
+fn find(inputs: &[Mount], name: &str) -> Option<HostPath> {
     if let Some(input) = inputs.iter().find(|input| input.alias.as_deref() == Some(name)) {
         return Some(input.host.clone());
     }
@@ -38,7 +38,11 @@ fn find(inputs: &[Mount], name: &str) -> Option<PathBuf> {
     inputs.iter().find_map(|input| {
         let target = guest_path(&input.guest).ok()?;
         let rest = Path::new(&wanted).strip_prefix(&target).ok()?;
-        if rest.as_os_str().is_empty() { Some(input.host.clone()) } else { inside(&input.host, rest) }
+        match &input.host {
+            whole if rest.as_os_str().is_empty() => Some(whole.clone()),
+            HostPath::There(root) => inside(root, rest).map(HostPath::There),
+            HostPath::Unmade { .. } => None,
+        }
     })
 }
 
@@ -48,15 +52,16 @@ fn inside(root: &Path, rest: &Path) -> Option<PathBuf> {
     root.join(rest).canonicalize().ok().filter(|path| path.starts_with(&root))
 }
 
-fn single_module(path: PathBuf) -> Option<PathBuf> {
+fn single_module(host: HostPath) -> Option<HostPath> {
+    let HostPath::There(path) = &host else { return Some(host) };
     if !path.is_dir() {
-        return path.is_file().then_some(path);
+        return path.is_file().then_some(host);
     }
-    let mut modules = fs::read_dir(&path)
+    let mut modules = fs::read_dir(path)
         .ok()?
-        .filter_map(|entry| inside(&path, Path::new(&entry.ok()?.file_name())))
+        .filter_map(|entry| inside(path, Path::new(&entry.ok()?.file_name())))
         .filter(|path| path.extension().is_some_and(|extension| extension == "wasm") && path.is_file());
-    modules.next().filter(|_| modules.next().is_none())
+    modules.next().filter(|_| modules.next().is_none()).map(HostPath::There)
 }
 
 #[cfg(test)]
@@ -67,7 +72,7 @@ mod tests {
 
     fn mount(host: &Path, guest: &str, alias: Option<&str>) -> Mount {
         let alias = alias.map(str::to_owned);
-        Mount { host: host.to_owned(), guest: guest.to_owned(), alias, access: Access::ReadOnly }
+        Mount { host: host.to_owned().into(), guest: guest.to_owned(), alias, access: Access::ReadOnly }
     }
 
     #[test]
@@ -87,7 +92,7 @@ mod tests {
         fs::write(&file, b"").unwrap();
         let root = dir.path().canonicalize().unwrap();
         let inputs = [mount(&file, "/wasm/lib.wasm", Some("lib")), mount(dir.path(), "/all", None)];
-        let found = |name| module_file(&inputs, name, "the task").ok();
+        let found = |name| Some(module_file(&inputs, name, "the task").ok()?.name().to_owned());
         assert_eq!(found("lib"), Some(file.clone()));
         assert_eq!(found("/wasm/lib.wasm"), Some(file.clone()));
         assert_eq!(found("/all/lib.wasm"), Some(root.join("lib.wasm")));

@@ -8,6 +8,7 @@ mod world;
 
 use std::error::Error;
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use bacalhau_protocol::engine_profile::EngineProfile;
@@ -82,7 +83,7 @@ impl Node {
         let host = self.path(&format!("in/{name}.wasm"));
         fs::write(&host, bytes).unwrap();
         let alias = Some(name.to_owned());
-        Mount { host, guest: format!("/wasm/{name}.wasm"), alias, access: Access::ReadOnly }
+        Mount { host: host.into(), guest: format!("/wasm/{name}.wasm"), alias, access: Access::ReadOnly }
     }
 
     async fn start(&self, run: &TaskRun) -> Result<RunningTask, StartError> {
@@ -95,7 +96,10 @@ impl Node {
     }
 
     fn ended(&self, outcome: Outcome) -> Ended {
-        let read = |name: &str| String::from_utf8(fs::read(self.path(name)).unwrap()).unwrap();
+        let read = |name: &str| match fs::read(self.path(name)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
+            bytes => String::from_utf8(bytes.unwrap()).unwrap(),
+        };
         Ended { outcome, stdout: read("results/stdout"), stderr: read("results/stderr") }
     }
 
@@ -127,7 +131,7 @@ fn profile() -> EngineProfile {
 }
 
 fn mount(host: PathBuf, guest: &str, access: Access) -> Mount {
-    Mount { host, guest: guest.to_owned(), alias: None, access }
+    Mount { host: host.into(), guest: guest.to_owned(), alias: None, access }
 }
 
 /// Waits until the task has written something, so that it is known to run.

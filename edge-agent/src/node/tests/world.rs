@@ -106,7 +106,7 @@ impl World {
             .map(Arc::new)
             .unwrap();
         let publishers = Publishers::new(vec![Arc::<LocalPublisher>::clone(&archives)]);
-        let directories = Directories::open(data.join("executions"), Limits::default()).unwrap();
+        let directories = Directories::open(&data.join("executions"), Limits::default()).unwrap();
         let host_variables = HostVariables::new(&[]);
         let admission = Admission {
             policy: config::Admission::default(),

@@ -28,10 +28,8 @@ impl Cache {
     }
 
     /// Drops the blobs that came first until the rest fits, but not the one in use.
-    pub(super) fn shrink(&self, in_use: Option<&Path>) {
-        if let Some(in_use) = in_use
-            && let Err(error) = self.try_shrink(in_use)
-        {
+    pub(super) fn shrink(&self, in_use: &Path) {
+        if let Err(error) = self.try_shrink(in_use) {
             tracing::warn!(%error, "the cache of blobs cannot be shrunk");
         }
     }

@@ -5,9 +5,8 @@ mod cache;
 mod tests;
 mod unpack;
 
-use std::fs::{self, DirBuilder, File};
-use std::io::{self, Read};
-use std::os::unix::fs::DirBuilderExt;
+use std::fs::File;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -18,7 +17,7 @@ use bacalhau_protocol::spec::inline::InlineSource;
 use futures_util::future::BoxFuture;
 
 use super::{Prepared, Storage};
-use crate::executor::Access;
+use crate::executor::{Access, Content, HostPath, start_afresh};
 use cache::Cache;
 
 pub use cache::DEFAULT_BLOB_CACHE_BYTES;
@@ -37,8 +36,8 @@ pub enum Error {
     #[error("the input's archive cannot be unpacked")]
     Unpack(#[from] unpack::Error),
     /// The disk says no.
-    #[error("the input's data cannot be written")]
-    Write(#[source] io::Error),
+    #[error("the input's data cannot be kept on this node")]
+    Disk(#[source] io::Error),
 }
 
 /// Fetches data that travels beside jobs.
@@ -48,7 +47,7 @@ pub trait Blobs: Send + Sync {
     fn fetch<'a>(&'a self, hash: [u8; 32], destination: &'a Path) -> BoxFuture<'a, Result<(), super::Error>>;
 }
 
-/// Writes inline data to disk. Plain data becomes a file, a packed directory a directory.
+/// Brings inline data. Plain data becomes a file, once somebody needs it as one, a packed directory a directory.
 pub struct InlineStorage {
     cache: Arc<Cache>,
     blobs: Arc<dyn Blobs>,
@@ -60,25 +59,43 @@ impl InlineStorage {
         Self { cache: Arc::new(Cache::new(cache_dir, cache_bytes)), blobs }
     }
 
-    async fn bring(&self, source: &SpecConfig, directory: &Path) -> Result<Prepared, Error> {
+    async fn bring(&self, source: &SpecConfig, place: &Path) -> Result<Prepared, Error> {
         let source = InlineSource::parse(source)?;
         let is_archive = source.is_archive();
-        let data = match source.url {
-            InlineUrl::Data(data) => Data::Bytes(data.bytes),
-            InlineUrl::Blob(blob) => {
-                let path = self.cache.place(blob.hash).map_err(Error::Write)?;
-                self.blobs.fetch(blob.hash, &path).await.map_err(Error::Fetch)?;
-                Data::Cached(path)
-            }
+        let content = match source.url {
+            InlineUrl::Data(data) => Content::Bytes(data.bytes.into()),
+            InlineUrl::Blob(blob) => self.cached(blob.hash).await?,
         };
-        let (cache, directory) = (Arc::clone(&self.cache), directory.to_owned());
-        let write = move || {
-            let host = data.write(&directory, is_archive)?;
-            cache.shrink(data.cached());
-            Ok(Prepared { host, access: Access::ReadOnly })
+        let path = place.to_owned();
+        let host = if is_archive {
+            blocking(move || unpack(&content, path)).await??
+        } else {
+            HostPath::Unmade { path, content }
         };
-        tokio::task::spawn_blocking(write).await.map_err(|stopped| Error::Write(io::Error::other(stopped)))?
+        Ok(Prepared { host, access: Access::ReadOnly })
     }
+
+    async fn cached(&self, hash: [u8; 32]) -> Result<Content, Error> {
+        let path = self.cache.place(hash).map_err(Error::Disk)?;
+        self.blobs.fetch(hash, &path).await.map_err(Error::Fetch)?;
+        let cache = Arc::clone(&self.cache);
+        blocking(move || {
+            let file = Arc::new(File::open(&path).map_err(Error::Disk)?);
+            cache.shrink(&path);
+            Ok(Content::Cached { path, file })
+        })
+        .await?
+    }
+}
+
+fn unpack(archive: &Content, into: PathBuf) -> Result<HostPath, Error> {
+    start_afresh(&into).map_err(Error::Disk)?;
+    unpack::unpack(archive.bytes().map_err(Error::Disk)?.as_ref(), &into)?;
+    Ok(into.into())
+}
+
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Error> {
+    tokio::task::spawn_blocking(work).await.map_err(|stopped| Error::Disk(io::Error::other(stopped)))
 }
 
 impl Storage for InlineStorage {
@@ -98,60 +115,10 @@ impl Storage for InlineStorage {
     fn prepare<'a>(
         &'a self,
         source: &'a SpecConfig,
-        directory: &'a Path,
+        place: &'a Path,
     ) -> BoxFuture<'a, Result<Prepared, super::Error>> {
-        Box::pin(async move { Ok(self.bring(source, directory).await?) })
+        Box::pin(async move { Ok(self.bring(source, place).await?) })
     }
-}
-
-/// Where the data is before it is where the task sees it.
-enum Data {
-    Bytes(Vec<u8>),
-    Cached(PathBuf),
-}
-
-impl Data {
-    fn write(&self, directory: &Path, is_archive: bool) -> Result<PathBuf, Error> {
-        start_afresh(directory).map_err(Error::Write)?;
-        let content = directory.join("content");
-        if is_archive {
-            unpack::unpack(self.open().map_err(Error::Write)?, &content)?;
-        } else {
-            self.place(&content).map_err(Error::Write)?;
-        }
-        Ok(content)
-    }
-
-    fn open(&self) -> io::Result<Box<dyn Read + '_>> {
-        Ok(match self {
-            Self::Bytes(bytes) => Box::new(bytes.as_slice()),
-            Self::Cached(path) => Box::new(File::open(path)?),
-        })
-    }
-
-    /// A second name for a cached file costs no space, and stays when the cache drops the first.
-    fn place(&self, content: &Path) -> io::Result<()> {
-        match self {
-            Self::Bytes(bytes) => fs::write(content, bytes),
-            Self::Cached(path) => fs::hard_link(path, content).or_else(|_| fs::copy(path, content).map(drop)),
-        }
-    }
-
-    fn cached(&self) -> Option<&Path> {
-        match self {
-            Self::Bytes(_) => None,
-            Self::Cached(path) => Some(path),
-        }
-    }
-}
-
-/// An empty directory, whatever an interrupted attempt left.
-fn start_afresh(directory: &Path) -> io::Result<()> {
-    match fs::remove_dir_all(directory) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    DirBuilder::new().recursive(true).mode(0o700).create(directory)
 }
 
 impl Blobs for crate::link::Client {

@@ -1,3 +1,4 @@
+use std::fs;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bacalhau_protocol::spec::inline::{source, take_large_data};
@@ -76,7 +77,7 @@ impl World {
         Self { directory, shelf, storage }
     }
 
-    async fn bring(&self, name: &str, source: &SpecConfig) -> Result<PathBuf, String> {
+    async fn bring(&self, name: &str, source: &SpecConfig) -> Result<HostPath, String> {
         let prepared = self.storage.prepare(source, &self.directory.path().join(name)).await;
         let prepared = prepared.map_err(|error| crate::chain::chain(&*error))?;
         assert_eq!(prepared.access, Access::ReadOnly);
@@ -89,7 +90,9 @@ async fn plain_data_becomes_a_file_each_time_it_is_prepared() {
     let world = World::new(0);
     for _ in 0..2 {
         let path = world.bring("0", &source("text/plain", b"hello".to_vec())).await.unwrap();
-        assert_eq!(fs::read(path).unwrap(), b"hello");
+        assert!(!path.name().exists(), "nobody has asked for a file");
+        assert_eq!(fs::read(path.make().unwrap()).unwrap(), b"hello");
+        fs::remove_file(path.name()).unwrap();
     }
 }
 
@@ -98,7 +101,7 @@ async fn a_packed_directory_becomes_a_directory() {
     let world = World::new(0);
     let archive = packed(&[("./d/", EntryType::Directory, b""), ("d/f", EntryType::Regular, b"x")]);
     let path = world.bring("0", &source("application/gzip", archive)).await.unwrap();
-    assert_eq!(fs::read(path.join("d/f")).unwrap(), b"x");
+    assert_eq!(fs::read(path.make().unwrap().join("d/f")).unwrap(), b"x");
 }
 
 #[tokio::test]
@@ -136,7 +139,7 @@ async fn a_blob_is_fetched_once_and_survives_its_eviction_while_in_use() {
     assert_eq!(world.shelf.fetched.load(Ordering::Relaxed), 1);
     world.bring("2", &second).await.unwrap();
     assert_eq!(fs::read_dir(world.directory.path().join("cache")).unwrap().count(), 1);
-    assert_eq!(fs::read(path).unwrap(), vec![1; 40_000]);
+    assert_eq!(fs::read(path.make().unwrap()).unwrap(), vec![1; 40_000]);
     world.bring("3", &first).await.unwrap();
     assert_eq!(world.shelf.fetched.load(Ordering::Relaxed), 3);
 }

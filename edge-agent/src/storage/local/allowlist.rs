@@ -1,10 +1,10 @@
 //! The operator's patterns against resolved paths.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use globset::{GlobBuilder, GlobMatcher};
 
+use super::resolve;
 use crate::config::{self, AllowedPath};
 use crate::executor::Access;
 
@@ -64,7 +64,7 @@ impl Pattern {
     }
 
     fn matches(&self, real: &Path) -> bool {
-        let literal = fs::canonicalize(&self.literal).unwrap_or_else(|_| self.literal.clone());
+        let literal = resolve(&self.literal).unwrap_or_else(|_| self.literal.clone());
         let Ok(inside) = real.strip_prefix(&literal) else { return false };
         match &self.rest {
             None => inside.as_os_str().is_empty(),

@@ -89,7 +89,7 @@ impl Storage for LocalStorage {
     fn prepare<'a>(
         &'a self,
         source: &'a SpecConfig,
-        _directory: &'a Path,
+        _place: &'a Path,
     ) -> BoxFuture<'a, Result<Prepared, super::Error>> {
         let (allowed, source) = (self.allowed(), source.clone());
         Box::pin(async move { Ok(tokio::task::spawn_blocking(move || mount(&allowed, &source)).await??) })
@@ -107,10 +107,16 @@ fn permitted(allowed: &AllowList, source: &SpecConfig) -> Result<Permitted, Erro
     let unusable = |source| Error::Unusable { path: wanted.path.clone(), source };
     let real = resolve(Path::new(&wanted.path)).map_err(unusable)?;
     match allowed.access(&real) {
+        None if is_missing_inside(allowed, &real) => Err(Error::Missing(wanted.path)),
         None => Err(Error::NotAllowed(wanted.path)),
         Some(Access::ReadOnly) if wanted.read_write => Err(Error::NotWritable(wanted.path)),
         Some(_) => Ok(Permitted { wanted, real }),
     }
+}
+
+/// Whether it would be in a directory that is granted, but is not there. Who may see the directory may know that.
+fn is_missing_inside(allowed: &AllowList, real: &Path) -> bool {
+    !real.exists() && real.ancestors().skip(1).any(|above| allowed.access(above).is_some())
 }
 
 fn mount(allowed: &AllowList, source: &SpecConfig) -> Result<Prepared, Error> {
@@ -126,12 +132,12 @@ fn mount(allowed: &AllowList, source: &SpecConfig) -> Result<Prepared, Error> {
         made.map_err(|source| Error::Unusable { path: wanted.path, source })?;
     }
     let access = if wanted.read_write { Access::ReadWrite } else { Access::ReadOnly };
-    Ok(Prepared { host: real, access })
+    Ok(Prepared { host: real.into(), access })
 }
 
 /// The path without links and `..`. What does not exist yet is resolved as far as it does; what follows must then be
 /// plain names, since nobody can tell where a `..` behind a missing directory leads.
-fn resolve(path: &Path) -> io::Result<PathBuf> {
+pub(super) fn resolve(path: &Path) -> io::Result<PathBuf> {
     match fs::canonicalize(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         outcome => return outcome,
