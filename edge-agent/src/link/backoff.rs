@@ -6,8 +6,11 @@ use std::time::Duration;
 const FIRST: Duration = Duration::from_secs(1);
 /// Longest wait after failures.
 const LONGEST: Duration = Duration::from_secs(120);
-/// Shortest wait of a node that is not wanted; the longest is twice this.
-const UNWANTED: Duration = Duration::from_secs(300);
+/// Shortest wait of a node that is no member any more; the longest is twice this. An administrator who changes their
+/// mind is heard within two minutes, and a thousand such nodes ask some ten times a second.
+const UNWANTED: Duration = Duration::from_secs(60);
+/// The same where another agent with this node's key has taken its place: two that take turns must do so slowly.
+const SUPERSEDED: Duration = Duration::from_secs(300);
 /// A control plane that restarts sees its fleet come back spread over this.
 const RESTART_SPREAD: Duration = Duration::from_millis(500);
 /// A connection that lived this long was a good one.
@@ -20,10 +23,12 @@ pub(super) enum Ended {
     Lost,
     /// The control plane closed it in good order, or came back without memory of it.
     Restarted,
-    /// The control plane said not now, and when.
+    /// The control plane did not let the node in, and said how long it has to wait at least.
     Refused(Duration),
-    /// The control plane does not want this node, or another agent has taken its place.
+    /// The node is no member any more.
     Unwanted,
+    /// Another agent has taken its place.
+    Superseded,
     /// The agent stops.
     Goodbye,
 }
@@ -46,7 +51,8 @@ impl Backoff {
         match ended {
             Ended::Restarted if failures == 0 => spread(Duration::ZERO, RESTART_SPREAD, chance),
             Ended::Unwanted => spread(UNWANTED, UNWANTED, chance),
-            Ended::Refused(at_least) => at_least.max(growing(failures, chance)),
+            Ended::Superseded => spread(SUPERSEDED, SUPERSEDED, chance),
+            Ended::Refused(at_least) => spread(at_least, at_least, chance).max(growing(failures, chance)),
             Ended::Lost | Ended::Restarted | Ended::Goodbye => growing(failures, chance),
         }
     }
@@ -95,9 +101,21 @@ mod tests {
     #[test]
     fn an_unwanted_node_asks_slowly_and_a_refused_one_when_told() {
         let mut backoff = Backoff::default();
-        assert_eq!(backoff.wait(Ended::Unwanted, Duration::ZERO, 0), UNWANTED);
-        assert_eq!(backoff.wait(Ended::Unwanted, Duration::ZERO, MOST), UNWANTED * 2);
+        for (ended, least) in [(Ended::Unwanted, UNWANTED), (Ended::Superseded, SUPERSEDED)] {
+            assert_eq!(backoff.wait(ended, Duration::ZERO, 0), least);
+            assert_eq!(backoff.wait(ended, Duration::ZERO, MOST), least * 2);
+        }
         let told = Duration::from_secs(900);
-        assert_eq!(backoff.wait(Ended::Refused(told), Duration::ZERO, MOST), told);
+        assert_eq!(backoff.wait(Ended::Refused(told), Duration::ZERO, 0), told);
+        assert_eq!(backoff.wait(Ended::Refused(told), Duration::ZERO, MOST), told * 2);
+    }
+
+    #[test]
+    fn a_node_that_stays_refused_asks_every_minute_or_two() {
+        let mut backoff = Backoff::default();
+        let refused = || Ended::Refused(Duration::from_secs(15));
+        (0..20).for_each(|_| _ = backoff.wait(refused(), Duration::ZERO, MOST));
+        assert_eq!(backoff.wait(refused(), Duration::ZERO, 0), LONGEST / 2);
+        assert_eq!(backoff.wait(refused(), Duration::ZERO, MOST), LONGEST);
     }
 }

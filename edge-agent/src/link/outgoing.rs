@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bacalhau_protocol::wire::{Refusal, RefusalCode};
+use bacalhau_protocol::wire::Refusal;
 use bytes::Bytes;
 use tokio::sync::{Notify, mpsc};
 
@@ -82,7 +82,7 @@ impl End {
     /// What the end means for the next attempt.
     pub(super) fn ended(&self) -> Ended {
         match self {
-            Self::Refused(Refusal { code: RefusalCode::Rejected, .. }) | Self::Revoked => Ended::Unwanted,
+            Self::Revoked => Ended::Unwanted,
             Self::Refused(refusal) => Ended::Refused(Duration::from_secs(refusal.retry_after_s.into())),
             Self::Broken => Ended::Lost,
             Self::Goodbye => Ended::Goodbye,

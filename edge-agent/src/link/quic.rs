@@ -183,8 +183,10 @@ fn closed_with(code: VarInt) -> Ended {
     let is = |close: Close| code == VarInt::from_u32(close as u32);
     if is(Close::Normal) {
         Ended::Restarted
-    } else if is(Close::Revoked) || is(Close::Superseded) {
+    } else if is(Close::Revoked) {
         Ended::Unwanted
+    } else if is(Close::Superseded) {
+        Ended::Superseded
     } else {
         Ended::Lost
     }

@@ -121,7 +121,7 @@ async fn a_rejected_node_stops_what_it_runs_and_works_again_when_it_is_approved(
     })
     .await;
     cluster.client.decide("edge-1", NodeAction::Approve { replace_key: false }, "found").await.unwrap();
-    // A rejected node asks again by itself only after minutes.
+    // It asks again by itself too, after a minute or two.
     cluster.terminate("edge-1").await;
     cluster.start_again("edge-1").await;
     cluster.node_is("edge-1", "APPROVED", Connection::Connected).await;

@@ -6,9 +6,10 @@ use bacalhau_protocol::wire::{Refusal, RefusalCode};
 
 use crate::state::{NodeRecord, OtherKey};
 
-/// How long a node that may not join waits before it asks again, seconds. An administrator's change of mind is then
-/// heard within a few minutes, and ten thousand rejected nodes ask some twenty times a second.
-const ASK_AGAIN_S: u32 = 300;
+/// How long a node that may not join waits at least before it asks again, seconds; the longest is twice this. An
+/// administrator's change of mind is then heard within two minutes, and a thousand rejected nodes ask some ten times a
+/// second.
+const ASK_AGAIN_S: u32 = 60;
 /// The same for mistakes that a person is probably mending right now.
 const ASK_SOON_S: u32 = 15;
 /// How old the note of another key must be before it is written again: a stranger must not make the disk work.
