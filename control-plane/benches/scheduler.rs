@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bacalhau_control_plane::scheduler::{
-    Evaluation, NodeView, Nodes, Plan, Reachable, Settings, Snapshot, Trigger, plan,
+    Evaluation, NodeView, Nodes, Plan, Reachable, Settings, Snapshot, plan,
 };
 use bacalhau_protocol::ids::{EvaluationId, JobId, NodeId};
 use bacalhau_protocol::model::{
@@ -78,16 +78,9 @@ impl Measured for Nodes {
 
 fn decide(nodes: &Nodes, spec: &JobSpec, executions: &[Execution]) -> Plan {
     let (job, settings) = (job(spec, !executions.is_empty()), Settings::default());
-    let snapshot = Snapshot {
-        revision: 1,
-        job: &job,
-        spec,
-        executions: executions.iter().collect(),
-        nodes,
-        settings: &settings,
-    };
-    let evaluation =
-        Evaluation { id: EvaluationId::from_random([0; 16]), trigger: Trigger::JobRegister, seed: 42 };
+    let snapshot =
+        Snapshot { job: &job, spec, executions: executions.iter().collect(), nodes, settings: &settings };
+    let evaluation = Evaluation { id: EvaluationId::from_random([0; 16]), seed: 42 };
     plan(&snapshot, &evaluation, NOW)
 }
 

@@ -4,7 +4,7 @@ use bacalhau_protocol::ids::{EvaluationId, ExecutionId, JobId};
 use bacalhau_protocol::model::{DesiredState, Event, Execution, ObservedState};
 
 use super::{ChangeError, Commit, Orchestrator};
-use crate::scheduler::{self, Evaluation, EventLevel, Placement, Plan, Snapshot, StopChange, Trigger};
+use crate::scheduler::{self, Evaluation, EventLevel, Placement, Plan, Snapshot, StopChange};
 use crate::state::{Draft, LiveJob, World};
 use crate::{clock, entropy};
 
@@ -24,7 +24,7 @@ impl Orchestrator {
     }
 
     pub(super) fn evaluate_now(&self, job: &JobId) {
-        match self.evaluate(job, Trigger::ExecUpdate) {
+        match self.evaluate(job) {
             // The commit sees itself through.
             Ok(_) => {}
             // The recovery marks every job again.
@@ -33,30 +33,28 @@ impl Orchestrator {
     }
 
     /// Looks at a job in progress. Nothing to change is nothing to commit.
-    fn evaluate(&self, id: &JobId, trigger: Trigger) -> Result<Option<Commit>, ChangeError> {
+    fn evaluate(&self, id: &JobId) -> Result<Option<Commit>, ChangeError> {
         let now = clock::now();
         let mut guard = self.world();
         let world = guard.get()?;
         let Some(job) = world.job(id) else { return Ok(None) };
         let mut draft = Draft::change(job, now);
-        if !self.plan_into(world, &mut draft, trigger) {
+        if !self.plan_into(world, &mut draft) {
+            world.set_short_of_nodes(id, draft.short_of_nodes);
             return Ok(None);
         }
         Ok(Some(self.commit(world, &draft)))
     }
 
     /// Plans for the job of `draft`, its changes included, and adds the plan to the draft. Says whether it added any.
-    pub(super) fn plan_into(&self, world: &World, draft: &mut Draft, trigger: Trigger) -> bool {
-        let evaluation =
-            Evaluation { id: EvaluationId::from_random(entropy::bytes()), trigger, seed: entropy::number() };
-        self.plan_as(world, draft, &evaluation)
+    pub(super) fn plan_into(&self, world: &World, draft: &mut Draft) -> bool {
+        self.plan_as(world, draft, &evaluation())
     }
 
     /// As [`Orchestrator::plan_into`], for an evaluation whose id a caller is told.
     pub(super) fn plan_as(&self, world: &World, draft: &mut Draft, evaluation: &Evaluation) -> bool {
         let plan = {
             let snapshot = Snapshot {
-                revision: 0,
                 job: &draft.head,
                 spec: &draft.spec,
                 executions: executions(world.job(&draft.head.id), draft),
@@ -66,10 +64,16 @@ impl Orchestrator {
             scheduler::plan(&snapshot, evaluation, draft.now())
         };
         self.inner.broker.wake(&draft.head.id, plan.wake_at);
+        draft.short_of_nodes = plan.short_of_nodes;
         let changes = !plan.is_empty(&draft.head);
         apply(world, draft, evaluation, plan);
         changes
     }
+}
+
+/// A fresh one.
+pub(super) fn evaluation() -> Evaluation {
+    Evaluation { id: EvaluationId::from_random(entropy::bytes()), seed: entropy::number() }
 }
 
 /// The job's executions as the draft leaves them.

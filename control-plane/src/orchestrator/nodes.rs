@@ -14,7 +14,7 @@ use bacalhau_protocol::wire::record::{self, Kind};
 
 use super::{ChangeError, Commit, Orchestrator};
 use crate::clock;
-use crate::scheduler::{Reachable, Trigger};
+use crate::scheduler::Reachable;
 use crate::state::{Draft, NodeRecord, World, keys};
 use crate::store::Txn;
 
@@ -214,14 +214,14 @@ impl Orchestrator {
                     draft.put_execution(ended(execution, &message));
                 }
             }
-            self.plan_into(world, &mut draft, Trigger::NodeLeave);
+            self.plan_into(world, &mut draft);
             commits.push(self.commit(world, &draft));
         }
         commits
     }
 
     fn mark_concerned(&self, world: &World, node: &NodeId) {
-        world.concerned_by_nodes().for_each(|job| self.mark(job));
+        world.concerned_by(node).for_each(|job| self.mark(job));
         world.jobs_on(node).iter().for_each(|job| self.mark(job));
     }
 }

@@ -5,7 +5,7 @@ use bacalhau_protocol::model::{DesiredState, Event, Execution, Observation, Obse
 
 use super::{ChangeError, Commit, Orchestrator};
 use crate::clock;
-use crate::scheduler::{ENDED_UNASKED, Trigger};
+use crate::scheduler::ENDED_UNASKED;
 use crate::state::{Draft, World};
 use crate::store::Txn;
 
@@ -48,7 +48,7 @@ impl Orchestrator {
         let matters = is_new && (ended || live.spec.task.timeouts.execution().is_some());
         let is_small = live.executions.len() <= MAX_INLINE_EXECUTIONS;
         if matters && is_small {
-            self.plan_into(world, &mut draft, Trigger::ExecUpdate);
+            self.plan_into(world, &mut draft);
         }
         let commit = self.commit(world, &draft);
         if matters && !is_small {

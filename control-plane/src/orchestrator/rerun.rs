@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use bacalhau_protocol::ids::{EvaluationId, JobId};
+use bacalhau_protocol::ids::JobId;
 use bacalhau_protocol::model::{Event, JobState, topic};
 
+use super::evaluate::evaluation;
 use super::{ChangeError, Orchestrator, Submitted};
-use crate::scheduler::{Evaluation, Trigger};
+use crate::clock;
 use crate::state::Draft;
-use crate::{clock, entropy};
 
 /// Why a job was not run again.
 #[derive(Debug, thiserror::Error)]
@@ -28,11 +28,7 @@ pub enum RerunError {
 impl Orchestrator {
     /// Runs a version of a job again (the current one when `version` is absent), as its next version.
     pub async fn rerun(&self, id: &JobId, version: Option<u64>) -> Result<Submitted, RerunError> {
-        let evaluation = Evaluation {
-            id: EvaluationId::from_random(entropy::bytes()),
-            trigger: Trigger::JobRerun,
-            seed: entropy::number(),
-        };
+        let evaluation = evaluation();
         let _one_at_a_time = self.inner.revival.lock().await;
         self.revive(id).await?;
         let current = self.world().get()?.job(id).map(|job| job.head.version);

@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use bacalhau_protocol::ids::{EvaluationId, JobId};
 use bacalhau_protocol::model::{Event, JobState, topic};
 
+use super::evaluate::evaluation;
 use super::{ChangeError, Commit, Orchestrator};
-use crate::scheduler::{Evaluation, Trigger};
+use crate::clock;
+use crate::scheduler::Evaluation;
 use crate::state::{Draft, ReadError};
-use crate::{clock, entropy};
 
 /// What became of a request to stop.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,11 +43,7 @@ impl From<ReadError> for StopError {
 impl Orchestrator {
     /// Stops a job. When this returns, that is on disk; the nodes hear it at once.
     pub async fn stop(&self, id: &JobId, reason: &str) -> Result<Stopped, StopError> {
-        let evaluation = Evaluation {
-            id: EvaluationId::from_random(entropy::bytes()),
-            trigger: Trigger::JobCancel,
-            seed: entropy::number(),
-        };
+        let evaluation = evaluation();
         let state = match self.stop_in_progress(id, reason, &evaluation)? {
             InProgress::Stopping(commit) => {
                 commit.durable().await?;

@@ -7,8 +7,9 @@ use bacalhau_protocol::ids::{EvaluationId, JobId};
 use bacalhau_protocol::model::{Event, Job, JobSpec, JobState, JobType, topic};
 use bacalhau_protocol::time::Timestamp;
 
+use super::evaluate::evaluation;
 use super::{ChangeError, Orchestrator};
-use crate::scheduler::{Evaluation, Trigger};
+use crate::scheduler::Evaluation;
 use crate::state::{Draft, LiveJob, World};
 use crate::store::TxnError;
 use crate::{clock, entropy};
@@ -55,7 +56,7 @@ pub enum SubmitError {
     },
     /// An update may not change the type.
     #[error(
-        "job '{name}' is a {is} job and cannot become a {wanted} job; stop it and submit the new one under another name",
+        "job '{name}' is of type {is} and cannot become one of type {wanted}; submit the new one under another name",
         is = is.as_str(), wanted = wanted.as_str()
     )]
     TypeChanged {
@@ -88,17 +89,12 @@ impl Orchestrator {
 
     /// `None` when another submission took the name in between.
     async fn try_submit(&self, submission: &Submission) -> Result<Option<Submitted>, SubmitError> {
-        let evaluation = |trigger| Evaluation {
-            id: EvaluationId::from_random(entropy::bytes()),
-            trigger,
-            seed: entropy::number(),
-        };
         match self.holder(submission).await? {
             Some(id) => {
                 let _one_at_a_time = self.inner.revival.lock().await;
-                self.update(&id, submission, evaluation(Trigger::JobUpdate)).await.map(Some)
+                self.update(&id, submission, evaluation()).await.map(Some)
             }
-            None => self.create(submission, evaluation(Trigger::JobRegister)).await,
+            None => self.create(submission, evaluation()).await,
         }
     }
 

@@ -1,6 +1,6 @@
 //! The orchestrator over the memory store: what callers and nodes see, and what a restart finds.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -395,4 +395,51 @@ async fn a_change_that_could_not_be_written_is_not_acknowledged_and_leaves_no_tr
     let placed = executions(&orchestrator, &submitted.job_id).await;
     assert_eq!(placed.len(), 1, "the node is still connected and has room");
     assert_eq!(orchestrator.world().get().unwrap().jobs().count(), 1);
+}
+
+/// Jobs that are due for an evaluation.
+fn due(orchestrator: &Orchestrator) -> Vec<JobId> {
+    std::iter::from_fn(|| orchestrator.inner.broker.next(clock::now()).ok()).collect()
+}
+
+#[tokio::test]
+async fn a_node_that_comes_concerns_only_jobs_it_may_help() {
+    let orchestrator = with_nodes(&["n1"]).await;
+    let on = |site: &str, job_type, count| {
+        let constraints = bacalhau_protocol::selector::parse(&format!("site={site}")).unwrap();
+        submission(Some(&format!("{site}-{count}")), JobSpec { constraints, ..spec(job_type, count) })
+    };
+    let submit = async |submission| orchestrator.submit(submission).await.unwrap().job_id;
+    let placed = submit(submission(None, spec(JobType::Service, 1))).await;
+    let short = submit(on("here", JobType::Service, 1)).await;
+    let daemon = submit(on("here", JobType::Daemon, 0)).await;
+    submit(on("elsewhere", JobType::Service, 1)).await;
+    submit(on("elsewhere", JobType::Daemon, 0)).await;
+    settle(&orchestrator);
+    let labels = BTreeMap::from([("site".to_owned(), "here".to_owned())]);
+
+    join(&orchestrator, "n2", false).await;
+    assert_eq!(due(&orchestrator), [], "it suits nobody");
+    let commit = orchestrator.node_informed(NodeInfo { labels, ..info("n2") }).unwrap().unwrap();
+    commit.durable().await.unwrap();
+
+    let concerned: BTreeSet<JobId> = due(&orchestrator).into_iter().collect();
+    assert_eq!(concerned, BTreeSet::from([short.clone(), daemon]));
+    orchestrator.evaluate_now(&short);
+    assert_eq!(orchestrator.world().get().unwrap().waiting().len(), 1, "what is placed waits no more");
+    orchestrator.node_connected(&info("n1").node_id, NodeUsage::default());
+    assert_eq!(due(&orchestrator), [placed], "it runs there");
+}
+
+#[tokio::test]
+async fn what_was_told_in_a_greeting_stands_until_an_administrator_decides_otherwise() {
+    let orchestrator = with_nodes(&["n1"]).await;
+    let id = NodeId::parse("n1").unwrap();
+    assert!(orchestrator.stands(&id, "n1", Membership::Approved));
+    assert!(!orchestrator.stands(&id, "other", Membership::Approved));
+    assert!(!orchestrator.stands(&id, "n1", Membership::Pending));
+    orchestrator.change_node(&id, NodeChange::Reject, "").await.unwrap();
+    assert!(!orchestrator.stands(&id, "n1", Membership::Approved));
+    orchestrator.change_node(&id, NodeChange::Delete, "").await.unwrap();
+    assert!(!orchestrator.stands(&id, "n1", Membership::Rejected));
 }

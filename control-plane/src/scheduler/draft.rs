@@ -49,12 +49,11 @@ impl<'a> Draft<'a> {
             snapshot.executions.iter().map(|execution| Attempt { execution, stop: None }).collect();
         attempts.sort_by_key(|a| (a.execution.partition, a.execution.created, &a.execution.id));
         let plan = Plan {
-            snapshot_revision: snapshot.revision,
-            job_revision: job.revision,
             place: Vec::new(),
             stop: Vec::new(),
             job: None,
             targets_fixed: job.targets_fixed,
+            short_of_nodes: false,
             wake_at: None,
             events: Vec::new(),
             explanation: Explanation::default(),
@@ -138,6 +137,12 @@ impl<'a> Draft<'a> {
         self.plan.wake_at = Some(self.plan.wake_at.map_or(at, |earlier| earlier.min(at)));
     }
 
+    /// Asks to be woken when nodes change, and before long in any case.
+    pub(super) fn want_nodes(&mut self) {
+        self.plan.short_of_nodes = true;
+        self.wake(self.now.after(self.snapshot.settings.queue_backoff));
+    }
+
     pub(super) fn fix_targets(&mut self) {
         self.plan.targets_fixed = true;
     }
@@ -200,6 +205,7 @@ impl<'a> Draft<'a> {
         }
         if self.job_state().is_terminal() {
             self.plan.wake_at = None;
+            self.plan.short_of_nodes = false;
         }
         self.plan
     }

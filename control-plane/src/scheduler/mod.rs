@@ -32,7 +32,7 @@ pub use nodes::{NodeView, Nodes, Reachable};
 pub use outcome::ENDED_UNASKED;
 pub use plan::{EventLevel, Explanation, JobChange, Placement, Plan, PlannedEvent, Rejection, StopChange};
 pub use settings::Settings;
-pub use snapshot::{Evaluation, Snapshot, Trigger};
+pub use snapshot::{Evaluation, Snapshot};
 
 /// Decides what should change for one job.
 pub fn plan(snapshot: &Snapshot<'_>, evaluation: &Evaluation, now: Timestamp) -> Plan {

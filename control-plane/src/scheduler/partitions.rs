@@ -198,7 +198,7 @@ fn fill(draft: &mut Draft<'_>, open: &[u32], abandoned: &[(u32, usize)]) -> Opti
     if placed == wanted {
         return None;
     }
-    draft.wake(draft.now.after(draft.snapshot.settings.queue_backoff));
+    draft.want_nodes();
     Some(explanation)
 }
 

@@ -10,10 +10,6 @@ use bacalhau_protocol::time::Timestamp;
 /// gives the same state, as long as the job's own change, `targets_fixed` included, goes with the last chunk.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plan {
-    /// Store revision of the snapshot it was made from.
-    pub snapshot_revision: u64,
-    /// Revision of the job it decides for; the plan is void when the job has moved on.
-    pub job_revision: u64,
     /// Executions to create, in order. Each stands alone: one that no longer fits is left out and the job evaluated
     /// again.
     pub place: Vec<Placement>,
@@ -23,6 +19,8 @@ pub struct Plan {
     pub job: Option<JobChange>,
     /// Value of [`Job::targets_fixed`].
     pub targets_fixed: bool,
+    /// Something is wanted that no node could be given: look at the job again when a node comes, changes or has room.
+    pub short_of_nodes: bool,
     /// When to look at the job again although nothing happened; kept in memory, since a restart looks at everything.
     pub wake_at: Option<Timestamp>,
     /// For the history, in order; they happen now.

@@ -28,6 +28,8 @@ pub struct Draft {
     pub head: Job,
     /// The specification of the head's version.
     pub spec: Arc<JobSpec>,
+    /// The last plan wanted nodes that there were not. In memory only: a restart plans anew.
+    pub short_of_nodes: bool,
     pub(super) executions: BTreeMap<ExecutionId, Execution>,
     pub(super) before: Before,
     history: Vec<HistoryEntry>,
@@ -58,11 +60,21 @@ impl Draft {
         let mut draft = Self::new(Job::clone(&job.head), job.spec.clone(), before, false, now);
         draft.head.revision += 1;
         draft.head.modified = now;
+        draft.short_of_nodes = job.short_of_nodes;
         draft
     }
 
     fn new(head: Job, spec: Arc<JobSpec>, before: Before, new_version: bool, now: Timestamp) -> Self {
-        Self { head, spec, executions: BTreeMap::new(), before, history: Vec::new(), new_version, now }
+        Self {
+            head,
+            spec,
+            short_of_nodes: false,
+            executions: BTreeMap::new(),
+            before,
+            history: Vec::new(),
+            new_version,
+            now,
+        }
     }
 
     /// The time of the change.

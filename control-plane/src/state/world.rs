@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use bacalhau_protocol::ids::{ExecutionId, JobId, NodeId};
-use bacalhau_protocol::model::{Execution, Job, JobSpec, JobState, JobType, Membership, NodeInfo, Resources};
+use bacalhau_protocol::model::{Execution, Job, JobSpec, JobType, Membership, NodeInfo, Resources};
+use bacalhau_protocol::selector;
 use bacalhau_protocol::time::Timestamp;
 
 use super::draft::Draft;
@@ -27,6 +28,8 @@ pub struct LiveJob {
     pub spec: Arc<JobSpec>,
     /// Its executions: live ones of any version, ended ones of the current version.
     pub executions: BTreeMap<ExecutionId, Arc<Execution>>,
+    /// The last plan wanted nodes that there were not.
+    pub short_of_nodes: bool,
     /// How many executions there may be before ended ones are looked through; grows so that the cost stays in
     /// proportion to the changes.
     prune_at: usize,
@@ -39,7 +42,7 @@ impl LiveJob {
         spec: Arc<JobSpec>,
         executions: BTreeMap<ExecutionId, Arc<Execution>>,
     ) -> Self {
-        Self { head, spec, executions, prune_at: FIRST_PRUNE }
+        Self { head, spec, executions, short_of_nodes: false, prune_at: FIRST_PRUNE }
     }
 
     /// Ended, and nothing of it may still run anywhere.
@@ -83,12 +86,19 @@ impl World {
         self.running.get(execution)
     }
 
-    /// Jobs that a change of the set of nodes may concern: all daemons, and whatever waits for a node.
-    pub fn concerned_by_nodes(&self) -> impl Iterator<Item = &JobId> {
-        self.daemons.union(&self.waiting)
+    /// Jobs that may gain something from a node which came or changed: daemons, and whatever is short of nodes, as far
+    /// as the node's labels suit them.
+    pub fn concerned_by(&self, node: &NodeId) -> impl Iterator<Item = &JobId> {
+        let record = self.records.get(node);
+        let suits = |job: &LiveJob, record: &NodeRecord| {
+            selector::matches(&job.spec.constraints, &record.info.labels)
+        };
+        self.daemons
+            .union(&self.waiting)
+            .filter(move |id| record.zip(self.jobs.get(*id)).is_some_and(|(record, job)| suits(job, record)))
     }
 
-    /// Jobs that may miss a node.
+    /// Jobs that are short of nodes.
     pub fn waiting(&self) -> &BTreeSet<JobId> {
         &self.waiting
     }
@@ -125,8 +135,16 @@ impl World {
         for execution in job.executions.values() {
             self.track(&id, None, execution);
         }
-        self.index(&job.head);
+        self.index(&job);
         self.jobs.insert(id, job);
+    }
+
+    /// Takes in that a plan which changed nothing found nodes short, or not.
+    pub fn set_short_of_nodes(&mut self, id: &JobId, is_short: bool) {
+        if let Some(job) = self.jobs.get_mut(id) {
+            job.short_of_nodes = is_short;
+            set(&mut self.waiting, id, is_short);
+        }
     }
 
     /// Applies a change. Call it under the same lock as the queueing of its transactions.
@@ -137,6 +155,7 @@ impl World {
         });
         job.head = Arc::new(draft.head.clone());
         job.spec = draft.spec.clone();
+        job.short_of_nodes = draft.short_of_nodes;
         for execution in draft.executions.values() {
             let execution = Arc::new(execution.clone());
             let before = job.executions.insert(execution.id.clone(), execution.clone());
@@ -145,7 +164,7 @@ impl World {
         if job.executions.len() >= job.prune_at {
             prune(&mut job);
         }
-        self.index(&job.head);
+        self.index(&job);
         if job.is_settled() {
             self.unindex(&job.head);
         } else {
@@ -214,14 +233,12 @@ impl World {
         executions.iter().fold(Resources::default(), |sum, execution| sum.plus(&execution.resources))
     }
 
-    fn index(&mut self, head: &Job) {
+    fn index(&mut self, job: &LiveJob) {
+        let head = &job.head;
         self.names.insert((head.namespace.clone(), head.name.clone()), head.id.clone());
         let is_live = !head.state.is_terminal();
         set(&mut self.daemons, &head.id, is_live && head.job_type == JobType::Daemon);
-        let waits = matches!(head.state, JobState::Pending | JobState::Queued);
-        // A running batch or service job may still miss partitions.
-        let may_miss = head.state == JobState::Running && !head.job_type.is_everywhere();
-        set(&mut self.waiting, &head.id, waits || may_miss);
+        set(&mut self.waiting, &head.id, is_live && job.short_of_nodes);
     }
 
     fn unindex(&mut self, head: &Job) {

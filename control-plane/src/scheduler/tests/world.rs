@@ -12,7 +12,7 @@ use bacalhau_protocol::model::{
 use bacalhau_protocol::time::Timestamp;
 
 use crate::scheduler::{
-    ENDED_UNASKED, Evaluation, NodeView, Nodes, Plan, Reachable, Settings, Snapshot, Trigger, plan,
+    ENDED_UNASKED, Evaluation, NodeView, Nodes, Plan, Reachable, Settings, Snapshot, plan,
 };
 
 #[derive(Debug)]
@@ -157,23 +157,17 @@ impl World {
         let mut executions: Vec<_> = self.executions.values().filter(relevant).collect();
         arrange(&mut executions);
         let snapshot = Snapshot {
-            revision: 1,
             job: &self.job,
             spec: &self.spec,
             executions,
             nodes: &nodes,
             settings: &self.settings,
         };
-        let evaluation = Evaluation {
-            id: EvaluationId::parse("ev").unwrap(),
-            trigger: Trigger::ExecUpdate,
-            seed: self.seed,
-        };
+        let evaluation = Evaluation { id: EvaluationId::parse("ev").unwrap(), seed: self.seed };
         plan(&snapshot, &evaluation, self.now)
     }
 
     pub(in crate::scheduler) fn apply(&mut self, plan: &Plan) {
-        assert_eq!(plan.job_revision, self.job.revision);
         for stop in &plan.stop {
             let execution =
                 self.executions.get_mut(&stop.execution_id).expect("only known executions are stopped");
