@@ -10,6 +10,7 @@ mod harness;
 mod artifacts;
 mod bad_guests;
 mod bad_requests;
+mod clocks;
 mod crashes;
 mod job_types;
 mod main_job;

@@ -1,6 +1,7 @@
 //! A control plane and agents on this machine.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fs;
 use std::net::{TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
@@ -30,6 +31,7 @@ pub(crate) struct Cluster {
     pub(crate) client: Client,
     processes: BTreeMap<String, Process>,
     settings: BTreeMap<String, Vec<String>>,
+    variables: BTreeMap<String, Vec<(String, OsString)>>,
     ports: Ports,
     folder: TempDir,
 }
@@ -54,6 +56,7 @@ impl Cluster {
             client: Client::new(ClientConfig::plain(endpoint)),
             processes: BTreeMap::new(),
             settings: BTreeMap::new(),
+            variables: BTreeMap::new(),
             ports,
             folder: tempfile::tempdir().unwrap(),
         };
@@ -87,12 +90,18 @@ impl Cluster {
         self.settings.insert(name.to_owned(), settings.iter().map(|&setting| setting.to_owned()).collect());
     }
 
+    /// Gives a program a variable of its environment, from its next start on.
+    pub(crate) fn set_variable(&mut self, name: &str, variable: &str, value: impl Into<OsString>) {
+        self.variables.entry(name.to_owned()).or_default().push((variable.to_owned(), value.into()));
+    }
+
     /// Starts a program that was killed or terminated, on the same data.
     pub(crate) async fn start_again(&mut self, name: &str) {
         let mut command = if name == CONTROL_PLANE { self.serve() } else { self.agent(name) };
         for setting in &self.settings[name] {
             command.args(["-c", setting]);
         }
+        command.envs(self.variables.get(name).into_iter().flatten().cloned());
         let process = Process::spawn(name, &mut command, self.folder.path());
         self.processes.insert(name.to_owned(), process);
         if name == CONTROL_PLANE {
