@@ -142,14 +142,17 @@ impl Agent {
         self.node.status()
     }
 
-    /// Takes over the labels, shares and allowed paths of `config`, looks at the machine again, and tells the control
-    /// plane without a new connection. Everything else in `config` waits for a restart.
+    /// Takes over the labels, shares, admission policies and allowed paths of `config`, looks at the machine again, and
+    /// tells the control plane without a new connection. Everything else in `config` waits for a restart.
     pub async fn reload(&self, config: &Config) {
         self.local.allow(&config.allowed_paths);
         let machine = detect(self.data_dir.path().to_owned()).await;
         let info = node_info(self.identity.node_id(), config, &machine, &self.abilities).await;
-        tracing::info!(labels = info.labels.len(), "labels, capacity and allowed paths read again");
-        self.node.inform(info).await;
+        tracing::info!(
+            labels = info.labels.len(),
+            "labels, capacity, admission and allowed paths read again"
+        );
+        self.node.inform(info, config.admission.clone()).await;
     }
 
     /// Ends tasks and the conversation in good order; returns when everything is durable.

@@ -18,7 +18,7 @@ const MAX_JOIN_BYTES: u64 = 4096;
     version,
     after_help = "Every setting can be given by -c Key=Value, as variable BACALHAU_KEY (dots as underscores) or in \
                   <data-dir>/config.yaml. Prefer --join-file or the variable BACALHAU_JOIN to --join: arguments are \
-                  visible to every user of this machine. SIGHUP reads labels, capacity and allowed paths again."
+                  visible to every user of this machine. SIGHUP reads labels, capacity, admission and allowed paths again."
 )]
 pub(crate) struct Arguments {
     /// Control plane to dial; repeat it to name several. Default: the ones joined last, else 127.0.0.1:4222

@@ -1,11 +1,12 @@
 //! A whole agent against the control plane's half of the link.
 
 use bacalhau_protocol::link::HubEvent;
-use bacalhau_protocol::model::Membership;
+use bacalhau_protocol::model::{JobType, Membership, ObservedState};
 use bacalhau_protocol::wire::{Refusal, RefusalCode};
 
 use super::*;
 use crate::config::{AllowedPath, JoinToken, Name, Orchestrator};
+use crate::execution::fixtures::wish;
 use crate::link::test_hub::{ARTIFACT_KEY, Authority, Conversation, Hub};
 
 /// A configuration that joins this control plane.
@@ -55,6 +56,29 @@ async fn an_agent_joins_tells_what_changed_and_says_goodbye() {
     assert_eq!(conversation.hear().await, Some(HubEvent::Goodbye));
     assert_eq!(conversation.hear().await, None);
     stopping.await.unwrap();
+}
+
+#[tokio::test]
+async fn what_is_refused_follows_the_configuration_that_was_read_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let (authority, mut hub) = control_plane();
+    let mut config = config(directory.path(), &authority, &hub);
+    let agent = Agent::start(config.clone()).await.unwrap();
+    let (mut conversation, _) = Conversation::open(&mut hub).await;
+    conversation.welcome().await;
+
+    config.admission.reject_stateless = true;
+    agent.reload(&config).await;
+    conversation.want(wish(JobType::Batch)).await;
+
+    loop {
+        if let Some(HubEvent::Observed { observation, .. }) = conversation.hear().await {
+            assert_eq!(observation.state, ObservedState::Refused, "{observation:?}");
+            assert!(observation.message.contains("without any input"), "{observation:?}");
+            break;
+        }
+    }
+    agent.shutdown().await;
 }
 
 #[tokio::test]

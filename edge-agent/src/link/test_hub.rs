@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use bacalhau_protocol::link::{HubEvent, HubLink};
 use bacalhau_protocol::model::Membership;
-use bacalhau_protocol::wire::{ALPN, Hello, Refusal, Welcome};
+use bacalhau_protocol::wire::{ALPN, Hello, Refusal, Welcome, Wish};
 use quinn::crypto::rustls::QuicServerConfig;
 use rcgen::{
     BasicConstraints, Certificate, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
@@ -151,6 +151,11 @@ impl Conversation {
 
     pub(crate) async fn refuse(&mut self, refusal: Refusal) {
         self.link.refuse(refusal);
+        self.say().await;
+    }
+
+    pub(crate) async fn want(&mut self, wish: Wish) {
+        self.link.want(wish);
         self.say().await;
     }
 

@@ -16,6 +16,7 @@ use super::held::Executions;
 use super::{Command, Parts, Status};
 use crate::admission::Admission;
 use crate::clock::Clock;
+use crate::config;
 use crate::execution::{Effect, Event, Execution, Now, Phase, Record, State};
 use crate::executor::TaskRun;
 use crate::journal::{Change, Facts, Journal};
@@ -117,7 +118,10 @@ impl Actor {
                 },
                 Some(report) = self.waiting_reports.recv() => self.report(report),
                 command = commands.recv() => match command {
-                    Some(Command::Inform(info)) => self.inform(*info),
+                    Some(Command::Inform(info, policy)) => {
+                        self.decide_by(policy);
+                        self.inform(*info);
+                    }
                     Some(Command::Shutdown(done)) => break Some(done),
                     None => break None,
                 },
@@ -232,6 +236,12 @@ impl Actor {
                 self.dispatch(id, Event::InputsReady);
             }
             Report::Durable(observation) => self.tell_if_newest(observation),
+        }
+    }
+
+    fn decide_by(&mut self, policy: config::Admission) {
+        if policy != self.admission.policy {
+            self.admission = Arc::new(Admission { policy, ..Admission::clone(&self.admission) });
         }
     }
 

@@ -18,6 +18,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::admission::Admission;
 use crate::clock::Clock;
+use crate::config;
 use crate::journal::{Journal, Recovered};
 use crate::link::LinkEvent;
 use crate::publisher::LocalPublisher;
@@ -62,7 +63,7 @@ pub struct Status {
 }
 
 enum Command {
-    Inform(Box<NodeInfo>),
+    Inform(Box<NodeInfo>, config::Admission),
     Shutdown(oneshot::Sender<()>),
 }
 
@@ -85,10 +86,10 @@ impl Node {
         Self { commands, status: seen }
     }
 
-    /// The node describes itself anew.
-    pub async fn inform(&self, info: NodeInfo) {
+    /// The node describes itself anew, and decides by `policy` from now on.
+    pub async fn inform(&self, info: NodeInfo, policy: config::Admission) {
         // A node that has stopped needs no description.
-        _ = self.commands.send(Command::Inform(Box::new(info))).await;
+        _ = self.commands.send(Command::Inform(Box::new(info), policy)).await;
     }
 
     /// How it stands with the control plane, now and later.
