@@ -10,6 +10,9 @@ use bacalhau_protocol::time::Timestamp;
 use crate::scheduler::Reachable;
 use crate::state::{NodeRecord, World};
 
+/// What is told of a node that has not come back yet.
+const NOT_YET_HEARD: &str = "not heard since the control plane started";
+
 /// A node as it is now.
 #[derive(Clone, Debug)]
 pub struct NodeStatus {
@@ -23,7 +26,7 @@ pub struct NodeStatus {
     pub connected_since: Timestamp,
     /// End of the last connection; zero while connected for the first time.
     pub disconnected_since: Timestamp,
-    /// Why the last connection ended; may be empty.
+    /// Why there is no connection; may be empty.
     pub last_error: String,
     /// What it says it has given out; empty while it cannot be reached.
     pub usage: NodeUsage,
@@ -84,7 +87,8 @@ impl Connections {
     }
 
     pub(super) fn status(&self, record: Arc<NodeRecord>, world: &World) -> NodeStatus {
-        let connection = self.lock().get(&record.id).cloned().unwrap_or_default();
+        let not_yet = || Connection { last_error: NOT_YET_HEARD.to_owned(), ..Connection::default() };
+        let connection = self.lock().get(&record.id).cloned().unwrap_or_else(not_yet);
         let allocated = world.nodes().get(&record.id).map(|view| view.allocated.clone()).unwrap_or_default();
         NodeStatus {
             is_connected: connection.is_connected,
