@@ -10,13 +10,13 @@ use clap::{Args, CommandFactory as _, Parser, Subcommand};
 
 use crate::client::Client;
 use crate::command::{
-    agent, auth, completion, config as config_command, devstack, job, node, profile, serve, sql, version,
-    wasm,
+    agent, auth, completion, config as config_command, devstack, docker, job, legacy, node, profile, serve,
+    sql, version, wasm,
 };
 use crate::config::client::{Choice, ClientConfig, Kept};
 use crate::config::{self, Flag, Invocation, Problems, Settings, dotenv};
 use crate::profiles::{Profile, Profiles};
-use crate::{error, output};
+use crate::{arguments, error, output, usage};
 
 /// Compute over data
 #[derive(Debug, Parser)]
@@ -94,6 +94,9 @@ enum Command {
     Profile(profile::Command),
     /// Ask every device a SQL question about its own files
     Sql(Box<sql::Sql>),
+    /// Run containers
+    #[command(subcommand)]
+    Docker(docker::Command),
     /// Run WebAssembly modules
     #[command(subcommand)]
     Wasm(wasm::Command),
@@ -103,6 +106,30 @@ enum Command {
     Devstack(devstack::Devstack),
     /// Show the versions of client and server
     Version(version::Version),
+    /// The same as `job run`
+    #[command(hide = true)]
+    Create(Box<job::Run>),
+    /// The same as `job list`, newest first
+    #[command(hide = true)]
+    List(legacy::List),
+    /// The same as `job describe`
+    #[command(hide = true)]
+    Describe(legacy::Describe),
+    /// The same as `job stop`
+    #[command(hide = true)]
+    Cancel(legacy::Cancel),
+    /// The same as `job get`
+    #[command(hide = true)]
+    Get(job::Get),
+    /// The same as `job logs`
+    #[command(hide = true)]
+    Logs(job::Logs),
+    /// The same as `job validate`
+    #[command(hide = true)]
+    Validate(job::Validate),
+    /// Show the id of the server's node
+    #[command(hide = true)]
+    Id(legacy::Id),
 }
 
 /// What a command was started with.
@@ -221,9 +248,11 @@ pub async fn run(
     arguments: impl IntoIterator<Item = String>,
     environment: BTreeMap<String, String>,
 ) -> ExitCode {
-    let cli = match Cli::try_parse_from(arguments) {
+    let root = Cli::command();
+    let arguments = arguments::normalised(&root, arguments);
+    let cli = match Cli::try_parse_from(&arguments) {
         Ok(cli) => cli,
-        Err(error) => return usage(&error),
+        Err(error) => return misunderstood(&error, &arguments::command_path(&root, &arguments)),
     };
     match Box::pin(execute(cli, environment)).await {
         Ok(code) => code,
@@ -261,10 +290,19 @@ async fn execute(cli: Cli, environment: BTreeMap<String, String>) -> anyhow::Res
         Command::Node(command) => command.run(&context).await,
         Command::Profile(command) => command.run(&context),
         Command::Sql(command) => Box::pin(command.run(&context)).await,
+        Command::Docker(command) => command.run(&context).await,
         Command::Wasm(command) => command.run(&context).await,
         Command::Serve(command) => Box::pin(command.run(&context)).await,
         Command::Devstack(command) => Box::pin(command.run(&context)).await,
         Command::Version(command) => command.run(&context).await,
+        Command::Create(command) => Box::pin(command.run(&context)).await,
+        Command::List(command) => command.run(&context).await,
+        Command::Describe(command) => command.run(&context).await,
+        Command::Cancel(command) => command.run(&context).await,
+        Command::Get(command) => command.run(&context).await,
+        Command::Logs(command) => command.run(&context).await,
+        Command::Validate(command) => command.run(),
+        Command::Id(command) => command.run(&context).await,
     }
 }
 
@@ -285,7 +323,7 @@ fn with_env_files(mut environment: BTreeMap<String, String>, serving: bool) -> B
 }
 
 /// Help is an answer; everything else about the arguments is a failure with code 1, as of all failures.
-fn usage(error: &clap::Error) -> ExitCode {
+fn misunderstood(error: &clap::Error, command: &str) -> ExitCode {
     use clap::error::ErrorKind;
     match error.kind() {
         ErrorKind::DisplayHelp
@@ -297,7 +335,8 @@ fn usage(error: &clap::Error) -> ExitCode {
             }
         }
         _ => {
-            output::note(error.render().to_string().trim_end());
+            let explained = usage::explained(error, command).into();
+            output::note(&error::report(&explained, output::stderr_has_colour()));
             ExitCode::FAILURE
         }
     }
@@ -307,9 +346,12 @@ fn usage(error: &clap::Error) -> ExitCode {
 mod tests {
     use super::*;
 
+    /// The message and the hint.
     fn error(arguments: &[&str]) -> String {
-        let arguments = ["bacalhau"].iter().chain(arguments);
-        Cli::try_parse_from(arguments).unwrap_err().render().to_string()
+        let arguments: Vec<String> = ["bacalhau"].iter().chain(arguments).map(ToString::to_string).collect();
+        let error = Cli::try_parse_from(&arguments).unwrap_err();
+        let path = arguments::command_path(&Cli::command(), &arguments);
+        error::report(&usage::explained(&error, &path).into(), false)
     }
 
     #[test]
@@ -318,10 +360,44 @@ mod tests {
     }
 
     #[test]
-    fn slips_are_recognised() {
-        assert!(error(&["jobs"]).contains("'job'"));
-        assert!(error(&["job", "lst"]).contains("'list'"));
-        assert!(error(&["job", "list", "--limt", "1"]).contains("'--limit'"));
+    fn what_was_wrong_is_on_one_line_and_what_to_do_on_the_next() {
+        for (arguments, message, hint) in [
+            (&["jobs"][..], "unknown command \"jobs\" for \"bacalhau\"", "did you mean job"),
+            (&["job", "lst"], "unknown command \"lst\" for \"bacalhau job\"", "did you mean list"),
+            (&["job", "list", "--limt", "1"], "unknown flag: --limt", "did you mean --limit?"),
+            (&["job", "list", "-x"], "unknown shorthand flag: 'x' in -x", "`bacalhau job list --help`"),
+            (&["job", "list", "y"], "unexpected argument \"y\" for \"bacalhau job list\"", "--help"),
+            (&["job", "list", "--limit"], "flag needs an argument: --limit", "--help"),
+            (
+                &["job", "list", "--limit", "z"],
+                "invalid argument \"z\" for \"--limit\" flag: invalid digit",
+                "--help",
+            ),
+            (
+                &["job", "list", "--output", "jsn"],
+                "expected one of table, csv, json, yaml",
+                "did you mean json?",
+            ),
+            (&["job", "stop"], "missing argument: <JOB>", "usage: bacalhau job stop"),
+            (
+                &["docker", "run", "--count", "1", "--concurrency", "2", "a"],
+                "exclude each other",
+                "use one of them",
+            ),
+            (&["docker", "run", "ubuntu", "ls", "--color"], "unknown flag: --color", "put -- in front"),
+            (
+                &["docker", "run", "--dry-run", "a", "-s", "b=c", "--constraints", "d=e"],
+                "exclude each other",
+                "use one",
+            ),
+            (&["job", "run", "\u{2014}wait=false", "x"], "unexpected argument \"x\"", ""),
+        ] {
+            let text = error(arguments);
+            let lines: Vec<&str> = text.lines().collect();
+            assert_eq!((lines.len(), lines[0]), (3, ""), "{text}");
+            assert!(lines[1].starts_with("Error: ") && lines[1].contains(message), "{text}");
+            assert!(lines[2].starts_with("Hint:  ") && lines[2].contains(hint), "{text}");
+        }
     }
 
     #[test]

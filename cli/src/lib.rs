@@ -5,16 +5,19 @@
 
 pub mod app;
 pub mod archive;
+pub mod arguments;
 pub mod client;
 pub mod command;
 pub mod config;
 pub mod error;
+pub mod fetching;
 pub mod flags;
 pub mod job_file;
 pub mod output;
 pub mod profiles;
 pub mod results;
 pub mod template;
+pub mod usage;
 pub mod version;
 pub mod waiting;
 

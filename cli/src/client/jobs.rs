@@ -1,8 +1,8 @@
 //! Jobs (api.md 3.1 to 3.10).
 
 use bacalhau_protocol::api::{
-    Execution, GetJobResponse, HistoryItem, Job, ListResponse, PutJobRequest, PutJobResponse, SpecConfig,
-    StopJobRequest, StopJobResponse,
+    Execution, GetJobResponse, HistoryItem, Job, ListResponse, PutJobRequest, PutJobResponse,
+    RerunJobRequest, RerunJobResponse, SpecConfig, StopJobRequest, StopJobResponse,
 };
 use reqwest::Method;
 use serde_json::Value;
@@ -64,6 +64,16 @@ pub struct HistoryQuery {
     pub namespace: String,
 }
 
+/// In what a job differs from the stored one of its name (api.md 3.2).
+#[derive(Clone, Debug, Default, serde::Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct JobDiff {
+    /// Lines that begin with `+`, `-` or a blank.
+    pub diff: String,
+    /// What was ignored or odd.
+    pub warnings: Option<Vec<String>>,
+}
+
 impl Client {
     /// Submits a job. With `force` also one that changes nothing.
     pub async fn submit(&self, job: &Value, force: bool) -> Result<PutJobResponse> {
@@ -88,6 +98,42 @@ impl Client {
     pub async fn job(&self, job: &str, version: u64, namespace: &str) -> Result<GetJobResponse> {
         let pairs = [("job_version", said_unless_zero(version)), ("namespace", namespace.to_owned())];
         self.get(with_query(self.url(JOBS, &[job]), &pairs)).await
+    }
+
+    /// One job with all its executions and its history.
+    pub async fn job_with_everything(
+        &self,
+        job: &str,
+        version: u64,
+        namespace: &str,
+    ) -> Result<GetJobResponse> {
+        let pairs = [
+            ("job_version", said_unless_zero(version)),
+            ("namespace", namespace.to_owned()),
+            ("include", "executions,history".to_owned()),
+        ];
+        self.get(with_query(self.url(JOBS, &[job]), &pairs)).await
+    }
+
+    /// All versions of a job, oldest first.
+    pub async fn versions(&self, job: &str, namespace: &str) -> Result<ListResponse<Job>> {
+        self.get(with_query(self.url(JOBS, &[job, "versions"]), &[("namespace", namespace.to_owned())])).await
+    }
+
+    /// Runs a version of a job again, as its next version. Version 0 is the latest.
+    pub async fn rerun(&self, job: &str, version: u64, namespace: &str) -> Result<RerunJobResponse> {
+        let request = RerunJobRequest {
+            job_version: version,
+            reason: "Rerun at user request".to_owned(),
+            namespace: namespace.to_owned(),
+        };
+        self.put(self.url(JOBS, &[job, "rerun"]), &request).await
+    }
+
+    /// In what a job differs from the stored one of its name; empty if in nothing.
+    pub async fn diff(&self, job: &Value) -> Result<JobDiff> {
+        let request = PutJobRequest { job: job.clone(), force: false };
+        self.put(self.url(JOBS, &["diff"]), &request).await
     }
 
     /// Asks to stop a job.

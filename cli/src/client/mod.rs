@@ -16,7 +16,7 @@ use serde::de::DeserializeOwned;
 
 pub use download::{DownloadError, RemoteArchive};
 pub use error::Error;
-pub use jobs::{ExecutionQuery, HistoryQuery, JobListQuery};
+pub use jobs::{ExecutionQuery, HistoryQuery, JobDiff, JobListQuery};
 pub use logs::{LogQuery, LogStream};
 pub use nodes::{NodeAction, NodeListQuery};
 

@@ -20,27 +20,33 @@ pub struct JobFlags {
     #[arg(long, default_value = "default")]
     namespace: String,
     /// Jobs of higher priority are placed first
-    #[arg(long, default_value_t)]
+    #[arg(long, default_value_t, allow_negative_numbers = true)]
     priority: i32,
     /// Labels of the job, as in env=prod,team=a; may be repeated
     #[arg(short, long, value_name = "LABELS")]
     labels: Vec<String>,
-    /// Number of nodes to run on
-    #[arg(long, visible_alias = "concurrency", default_value_t = 1)]
-    count: u32,
+    /// Number of nodes to run on [default: 1]
+    #[arg(long)]
+    count: Option<u32>,
+    /// The same as --count
+    #[arg(long, conflicts_with = "count", value_name = "COUNT")]
+    concurrency: Option<u32>,
     /// Run on some matching nodes, or on all
     #[arg(long, value_enum, default_value_t)]
     target: Target,
     /// Nodes to run on, as in zone=a,tier!=test
+    #[arg(long, default_value = "", hide_default_value = true, value_name = "SELECTOR")]
+    constraints: String,
+    /// The same as --constraints
     #[arg(
         short = 's',
         long,
-        visible_alias = "selector",
+        conflicts_with = "constraints",
         default_value = "",
         hide_default_value = true,
         value_name = "SELECTOR"
     )]
-    constraints: String,
+    selector: String,
 }
 
 /// How a job spreads.
@@ -100,10 +106,11 @@ pub struct TaskFlags {
 impl JobFlags {
     /// The job around a task, without anything that only a server sets.
     pub fn job(&self, task: &Task) -> anyhow::Result<Value> {
-        let constraints = selector::parse(&self.constraints)?;
+        let written = if self.selector.is_empty() { &self.constraints } else { &self.selector };
+        let constraints = selector::parse(written)?;
         let constraints: Vec<Constraint> = constraints.iter().map(Constraint::from).collect();
         let (job_type, count) = match self.target {
-            Target::Any => ("batch", self.count),
+            Target::Any => ("batch", self.count.or(self.concurrency).unwrap_or(1)),
             Target::All => ("ops", 0),
         };
         Ok(json!({

@@ -1,6 +1,7 @@
 //! The small languages of flag values (cli.md section 6): text in, parts of a job out.
 
 pub mod csv;
+pub mod download;
 pub mod environment;
 pub mod input;
 pub mod job;
@@ -8,4 +9,6 @@ pub mod network;
 pub mod older;
 pub mod publisher;
 pub mod result_path;
+pub mod run;
+pub mod runtime;
 pub mod template;

@@ -74,6 +74,11 @@ pub fn event(event: &Event) -> String {
     format!("{mark}{}{hint}", event.message.trim_end())
 }
 
+/// Text of a device or user in which nothing steers the terminal; line breaks and tabs stay.
+pub fn harmless(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() && c != '\n' && c != '\t' { '\u{fffd}' } else { c }).collect()
+}
+
 /// Whether the event tells of something that went wrong.
 pub fn is_error(event: &Event) -> bool {
     event.details.get("IsError").is_some_and(|value| value == "true")

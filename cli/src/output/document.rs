@@ -16,6 +16,16 @@ pub fn yaml<T: Serialize + ?Sized>(object: &T) -> anyhow::Result<String> {
     Ok(serde_norway::to_string(&sorted(serde_json::to_value(object)?))?)
 }
 
+/// A difference of two documents: what goes is red, what comes green.
+pub fn diff(text: &str, colour: bool) -> String {
+    let line = |line: &str| match (colour, line.as_bytes().first()) {
+        (true, Some(b'+')) => format!("\x1b[32m{line}\x1b[0m\n"),
+        (true, Some(b'-')) => format!("\x1b[31m{line}\x1b[0m\n"),
+        _ => format!("{line}\n"),
+    };
+    text.lines().map(line).collect()
+}
+
 fn sorted(value: Value) -> Value {
     match value {
         Value::Object(entries) => {
@@ -36,6 +46,12 @@ mod tests {
     fn yaml_is_sorted_at_every_depth() {
         let object = serde_json::json!({"b": {"z": 1, "a": [{"y": true, "x": null}]}, "a": "1"});
         assert_eq!(yaml(&object).unwrap(), "a: '1'\nb:\n  a:\n  - x: null\n    y: true\n  z: 1\n");
+    }
+
+    #[test]
+    fn differences_are_coloured_by_their_first_character() {
+        assert_eq!(diff("  a\n- b\n+ c", true), "  a\n\x1b[31m- b\x1b[0m\n\x1b[32m+ c\x1b[0m\n");
+        assert_eq!(diff("- b\n", false), "- b\n");
     }
 
     #[test]

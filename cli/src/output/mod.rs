@@ -30,7 +30,7 @@ pub enum Format {
 #[derive(Args, Clone, Debug, Default)]
 pub struct ListOutput {
     /// Output format
-    #[arg(long, value_enum, default_value_t)]
+    #[arg(long, value_enum, default_value_t, ignore_case = true)]
     pub output: Format,
     /// Indent JSON
     #[arg(long)]
@@ -83,7 +83,7 @@ pub enum ObjectFormat {
 #[derive(Args, Clone, Debug, Default)]
 pub struct ObjectOutput {
     /// Output format
-    #[arg(long, value_enum, default_value_t)]
+    #[arg(long, value_enum, default_value_t, ignore_case = true)]
     pub output: ObjectFormat,
     /// Indent JSON
     #[arg(long)]

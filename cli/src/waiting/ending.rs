@@ -1,14 +1,17 @@
 //! The last words about a job.
 
+use std::time::Duration;
+
 use bacalhau_protocol::api::Job;
 
 use super::watch::Watched;
+use crate::config::duration;
 use crate::error;
 
 /// Why nobody waits any longer although the job goes on, and how to come back to it.
-pub(super) fn cut_short(watched: Watched, job: &str, limit_secs: u64) -> String {
+pub(super) fn cut_short(watched: Watched, job: &str, limit: Option<Duration>) -> String {
     let why = match watched {
-        Watched::TimedOut => format!("timed out after {limit_secs}s"),
+        Watched::TimedOut => format!("timed out after {}", duration::format(limit.unwrap_or_default())),
         _ => "canceled".to_owned(),
     };
     format!(
@@ -31,14 +34,14 @@ pub(super) fn failure(job: &Job, colour: bool) -> String {
     error::report(&failure, colour)
 }
 
-/// Where to learn more.
-pub(super) fn hints(job: &Job) -> String {
+/// Where to learn more. Results that are `fetched` anyway need no hint.
+pub(super) fn hints(job: &Job, fetched: bool) -> String {
     let id = &job.id;
     let mut text = format!(
         "\nTo get more details about the run, execute:\n\tbacalhau job describe {id}\n\
          \nTo get more details about the run executions, execute:\n\tbacalhau job executions {id}\n"
     );
-    if job.tasks.iter().any(|task| !task.publisher.kind.is_empty()) {
+    if !fetched && job.tasks.iter().any(|task| !task.publisher.kind.is_empty()) {
         text.push_str(&format!("\nTo download the results, execute:\n\tbacalhau job get {id}\n"));
     }
     text
@@ -64,14 +67,15 @@ mod tests {
 
     #[test]
     fn downloads_are_offered_where_something_was_published() {
-        assert!(hints(&job("local")).ends_with("\tbacalhau job get j-1\n"));
-        assert!(!hints(&job("")).contains("job get"));
+        assert!(hints(&job("local"), false).ends_with("\tbacalhau job get j-1\n"));
+        assert!(!hints(&job(""), false).contains("job get"));
+        assert!(!hints(&job("local"), true).contains("job get"));
     }
 
     #[test]
     fn the_way_back_to_the_job_is_shown() {
-        let text = cut_short(Watched::TimedOut, "j-1", 5);
-        assert!(text.starts_with("Progress tracking timed out after 5s. The job is still running."));
+        let text = cut_short(Watched::TimedOut, "j-1", Some(Duration::from_secs(300)));
+        assert!(text.starts_with("Progress tracking timed out after 5m0s. The job is still running."));
         assert!(text.contains("job describe j-1") && text.contains("job stop j-1"));
     }
 }

@@ -1,121 +1,138 @@
 //! What happens after a job was submitted: wait, show what is going on, tell how it ended (cli.md section 5).
 
+mod display;
 mod ending;
+mod grouped;
 mod node_details;
 mod progress;
+mod silence;
 mod watch;
 
 use std::process::ExitCode;
 use std::time::Duration;
 
-use bacalhau_protocol::api::{HistoryItem, Job};
+use bacalhau_protocol::api::{Execution, HistoryItem, Job, NodeState};
 use bacalhau_protocol::model::{JobState, JobType};
-use clap::Args;
-use serde_json::Value;
 
 use crate::client::{Client, LogQuery};
 use crate::command::job::print_log;
+use crate::fetching::{self, Wanted};
+use crate::flags::download::DownloadFlags;
+use crate::flags::runtime::Runtime;
 use crate::output;
-use progress::Progress;
+use display::Display;
+use silence::Silence;
 pub use watch::Watched;
 
-/// Flags of commands that submit a job.
-#[derive(Args, Clone, Debug)]
-pub struct Runtime {
-    /// Wait for the job to end
-    #[arg(long, default_value_t = true, num_args = 0..=1, require_equals = true, default_missing_value = "true",
-          action = clap::ArgAction::Set, value_name = "BOOL")]
-    wait: bool,
-    /// Longest wait, seconds
-    #[arg(long, default_value_t = 600, value_name = "SECONDS")]
-    wait_timeout_secs: u64,
-    /// Print only the id of the job
-    #[arg(long)]
-    id_only: bool,
-    /// Print what each node answered when the job has ended
-    #[arg(long)]
-    node_details: bool,
-    /// Show the output of the job while it runs
-    #[arg(short, long)]
-    follow: bool,
-    /// Leave the warnings of the server out
-    #[arg(long)]
-    hide_warnings: bool,
-    /// Warnings are shown unless hidden
-    #[arg(long, hide = true)]
-    show_warnings: bool,
+/// What is wanted of a job that was just submitted.
+#[derive(Clone, Copy, Debug)]
+pub struct Submission<'a> {
+    /// Whether to wait, and what to show.
+    pub runtime: &'a Runtime,
+    /// Results are fetched at the end, whereto these say.
+    pub download: Option<&'a DownloadFlags>,
 }
 
-/// Submits a job and does what the flags ask for.
-pub async fn submit(
-    client: &Client,
-    job: &Value,
-    force: bool,
-    runtime: &Runtime,
-) -> anyhow::Result<ExitCode> {
-    let submitted = client.submit(job, force).await?;
-    if !runtime.hide_warnings {
-        submitted.warnings.iter().for_each(|warning| output::warn(warning));
+/// Tells the id of a job that a server has taken.
+pub fn announce(id: &str, submission: &Submission<'_>) -> std::io::Result<()> {
+    let runtime = submission.runtime;
+    if runtime.id_only || runtime.leaves_at_once() {
+        output::print(&format!("{id}\n"))
+    } else {
+        output::print(&format!("Job successfully submitted. Job ID: {id}\n"))
     }
-    let id = submitted.job_id.as_str();
-    if !runtime.wait && !runtime.follow {
-        output::print(&format!("{id}\n"))?;
+}
+
+/// Follows a job that was announced, as the flags ask for.
+pub async fn after(client: &Client, id: &str, submission: &Submission<'_>) -> anyhow::Result<ExitCode> {
+    let runtime = submission.runtime;
+    if runtime.leaves_at_once() {
         return Ok(ExitCode::SUCCESS);
     }
-    if runtime.id_only {
-        output::print(&format!("{id}\n"))?;
-    } else {
-        output::print(&format!("Job successfully submitted. Job ID: {id}\n"))?;
-    }
     let stored = client.job(id, 0, "").await?.job;
-    let watched = match (runtime.follow, runtime.id_only) {
-        (true, id_only) => follow(client, &stored, runtime, id_only).await?,
-        (false, true) => wait(client, &stored, runtime, |_| Ok(())).await?,
-        (false, false) => show(client, &stored, runtime).await?,
+    let watched = if runtime.follow {
+        follow(client, &stored, runtime).await?
+    } else {
+        if !runtime.id_only {
+            output::print(CHECKING)?;
+        }
+        wait(client, &stored, runtime, Display::new(runtime)).await?
     };
-    conclude(client, &stored, watched, runtime).await
+    Box::pin(conclude(client, &stored, watched, submission)).await
 }
 
 /// Waits until nothing more can happen to a job, without showing anything.
 pub async fn until_ended(client: &Client, job: &str, limit: Duration) -> anyhow::Result<Watched> {
-    Box::pin(watch::watch(client, job, false, limit, |_| Ok(()))).await
+    Box::pin(watch::watch(client, job, false, Some(limit), &mut ())).await
 }
 
-async fn wait(
-    client: &Client,
-    job: &Job,
-    runtime: &Runtime,
-    show: impl FnMut(&HistoryItem) -> anyhow::Result<()> + Send,
-) -> anyhow::Result<Watched> {
-    let long_running = JobType::parse(&job.job_type).is_some_and(JobType::is_long_running);
-    Box::pin(watch::watch(client, &job.id, long_running, limit(runtime), show)).await
+const CHECKING: &str =
+    "Checking job status... (Enter Ctrl+C to exit at any time, your job will continue running):\n\n";
+const WAITING: &str =
+    "Waiting for logs... (Enter Ctrl+C to exit at any time, your job will continue running):\n\n";
+
+/// Hears what happens to a job while it is waited for.
+trait Observer {
+    /// Something happened.
+    fn event(&mut self, item: &HistoryItem) -> anyhow::Result<()>;
+    /// Nothing happened for a while: these executions there are, and these nodes cannot be reached.
+    fn lull(&mut self, executions: &[Execution], away: &[NodeState]) -> anyhow::Result<()>;
+    /// There will be no more.
+    fn end(&mut self) -> anyhow::Result<()>;
 }
 
-fn limit(runtime: &Runtime) -> Duration {
-    Duration::from_secs(runtime.wait_timeout_secs)
+/// Hears nothing.
+impl Observer for () {
+    fn event(&mut self, _: &HistoryItem) -> anyhow::Result<()> {
+        Ok(())
+    }
+
+    fn lull(&mut self, _: &[Execution], _: &[NodeState]) -> anyhow::Result<()> {
+        Ok(())
+    }
+
+    fn end(&mut self) -> anyhow::Result<()> {
+        Ok(())
+    }
 }
 
-async fn show(client: &Client, job: &Job, runtime: &Runtime) -> anyhow::Result<Watched> {
-    output::print(
-        "Checking job status... (Enter Ctrl+C to exit at any time, your job will continue running):\n\n",
-    )?;
-    let mut progress = Progress::default();
-    wait(client, job, runtime, |item| {
-        if let Some(line) = progress.line(item) {
-            output::print(&line)?;
+/// Shows events, and tells of nodes that are silent.
+struct Shown {
+    display: Display,
+    silence: Silence,
+}
+
+impl Observer for Shown {
+    fn event(&mut self, item: &HistoryItem) -> anyhow::Result<()> {
+        self.display.event(item)
+    }
+
+    fn lull(&mut self, executions: &[Execution], away: &[NodeState]) -> anyhow::Result<()> {
+        self.display.status(executions);
+        for note in self.silence.notes(executions, away) {
+            self.display.note(&note);
         }
         Ok(())
-    })
-    .await
+    }
+
+    fn end(&mut self) -> anyhow::Result<()> {
+        self.display.end()
+    }
 }
 
-async fn follow(client: &Client, job: &Job, runtime: &Runtime, id_only: bool) -> anyhow::Result<Watched> {
-    if !id_only {
-        output::print(
-            "Waiting for logs... (Enter Ctrl+C to exit at any time, your job will continue running):\n\n",
-        )?;
+async fn wait(client: &Client, job: &Job, runtime: &Runtime, display: Display) -> anyhow::Result<Watched> {
+    let long_running = JobType::parse(&job.job_type).is_some_and(JobType::is_long_running);
+    let mut shown = Shown { display, silence: Silence::of(job) };
+    let watched = Box::pin(watch::watch(client, &job.id, long_running, runtime.limit(), &mut shown)).await;
+    shown.end()?;
+    watched
+}
+
+async fn follow(client: &Client, job: &Job, runtime: &Runtime) -> anyhow::Result<Watched> {
+    if !runtime.id_only {
+        output::print(WAITING)?;
     }
-    match Box::pin(watch::until_placed(client, &job.id, limit(runtime))).await? {
+    match Box::pin(watch::until_placed(client, &job.id, runtime.limit())).await? {
         Watched::Finished => {}
         cut_short => return Ok(cut_short),
     }
@@ -127,7 +144,7 @@ async fn follow(client: &Client, job: &Job, runtime: &Runtime, id_only: bool) ->
         printed = Box::pin(log) => printed?,
         _ = tokio::signal::ctrl_c() => return Ok(Watched::Interrupted),
     }
-    wait(client, job, runtime, |_| Ok(())).await
+    wait(client, job, runtime, Display::Silent).await
 }
 
 /// Tells how it ended. A job that failed makes the command fail.
@@ -135,13 +152,14 @@ async fn conclude(
     client: &Client,
     job: &Job,
     watched: Watched,
-    runtime: &Runtime,
+    submission: &Submission<'_>,
 ) -> anyhow::Result<ExitCode> {
+    let runtime = submission.runtime;
     match watched {
         Watched::Finished | Watched::Started => {}
         cut_short => {
             output::note("");
-            output::warn(&ending::cut_short(cut_short, &job.id, runtime.wait_timeout_secs));
+            output::warn(&ending::cut_short(cut_short, &job.id, runtime.limit()));
             return Ok(ExitCode::SUCCESS);
         }
     }
@@ -151,11 +169,16 @@ async fn conclude(
     if bad {
         output::note(&ending::failure(&ended, output::stderr_has_colour()));
     }
-    if runtime.node_details {
+    if runtime.node_details && !runtime.id_only {
         output::print(&node_details::text(&client.all_executions(&job.id, "").await?))?;
     }
     if !runtime.id_only && !runtime.follow {
-        output::print(&ending::hints(&ended))?;
+        output::print(&ending::hints(&ended, submission.download.is_some()))?;
+    }
+    if let Some(flags) = submission.download.filter(|_| state.is_some_and(JobState::is_terminal)) {
+        let wanted = Wanted { job: &job.id, namespace: "", only: None, flags };
+        let fetched = Box::pin(fetching::fetch(client, &wanted)).await?;
+        return Ok(if bad { ExitCode::FAILURE } else { fetched });
     }
     Ok(if bad { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }

@@ -20,7 +20,8 @@ impl Progress {
             return None;
         }
         self.begun = true;
-        Some(table(item).render(&Look { header: is_first, style: false }))
+        let look = Look { header: is_first, style: false };
+        Some(Table::new(columns(), vec![row(item)]).render(&look))
     }
 
     /// Executions tell the story; the job itself only speaks up when none of them said what went wrong.
@@ -34,20 +35,23 @@ impl Progress {
     }
 }
 
-fn table(item: &HistoryItem) -> Table {
-    let columns = vec![
+/// Wide enough for every event, so that rows printed one by one line up.
+pub(super) fn columns() -> Vec<Column> {
+    vec![
         Column::fixed("Time", 12),
         Column::fixed("Exec. ID", 10),
         Column::fixed("Topic", 15),
         Column::fixed("Event", 90),
-    ];
-    let row = vec![
+    ]
+}
+
+pub(super) fn row(item: &HistoryItem) -> Vec<String> {
+    vec![
         cell::time_with_millis(&item.time.to_string()),
         cell::short_id(&item.execution_id),
         item.event.topic.clone(),
         cell::event(&item.event),
-    ];
-    Table::new(columns, vec![row])
+    ]
 }
 
 #[cfg(test)]

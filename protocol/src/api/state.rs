@@ -73,6 +73,16 @@ impl ComputeStateNumber {
         matches!(self.0, 4 | 8..=11)
     }
 
+    /// The node has not said a word about it.
+    pub fn has_not_begun(self) -> bool {
+        self.0 <= 1
+    }
+
+    /// Its task is at work, or its results are on their way.
+    pub fn is_running(self) -> bool {
+        matches!(self.0, 6 | 7)
+    }
+
     /// Never produced anything.
     pub fn is_discarded(self) -> bool {
         matches!(self.0, 4 | 8 | 10 | 11)

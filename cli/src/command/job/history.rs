@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use bacalhau_protocol::api::{HistoryItem, HistoryType};
+use bacalhau_protocol::api::{Execution, HistoryItem, HistoryType};
 use clap::{Args, ValueEnum};
 
 use super::Which;
@@ -16,11 +16,14 @@ pub struct History {
     #[command(flatten)]
     which: Which,
     /// Events of the job, of its executions, or both
-    #[arg(long, value_enum, default_value_t)]
+    #[arg(long, value_enum, default_value_t, ignore_case = true)]
     event_type: EventType,
     /// Only events of this execution
     #[arg(long, default_value = "", hide_default_value = true)]
     execution_id: String,
+    /// Only events of executions on this node, or on nodes whose ids begin like this
+    #[arg(long, default_value = "", hide_default_value = true)]
+    node_id: String,
     /// Events of all versions
     #[arg(long)]
     all_versions: bool,
@@ -30,6 +33,12 @@ pub struct History {
     /// Where the page before ended
     #[arg(long, default_value = "", hide_default_value = true)]
     next_token: String,
+    /// Field to sort by; there is only time
+    #[arg(long, value_parser = ["time", "created_at"], hide = true)]
+    order_by: Option<String>,
+    /// Newest first
+    #[arg(long, alias = "reverse")]
+    order_reversed: bool,
     #[command(flatten)]
     output: ListOutput,
 }
@@ -44,7 +53,15 @@ enum EventType {
 
 impl History {
     pub(super) async fn run(self, context: &Context) -> anyhow::Result<ExitCode> {
-        let page = context.client()?.history(&self.which.job, &self.query()).await?;
+        let client = context.client()?;
+        let mut page = client.history(&self.which.job, &self.query()).await?;
+        if !self.node_id.is_empty() {
+            let executions = client.all_executions(&self.which.job, &self.which.namespace).await?;
+            page.items.retain(|item| is_on_node(item, &self.node_id, &executions));
+        }
+        if self.order_reversed {
+            page.items.reverse();
+        }
         output::print(&self.output.render(&page.items, |wide| table(&page.items, wide))?)?;
         Ok(ExitCode::SUCCESS)
     }
@@ -65,6 +82,11 @@ impl History {
             namespace: self.which.namespace.clone(),
         }
     }
+}
+
+fn is_on_node(item: &HistoryItem, node: &str, executions: &[Execution]) -> bool {
+    let execution = executions.iter().find(|execution| execution.id == item.execution_id);
+    execution.is_some_and(|execution| execution.node_id.starts_with(node))
 }
 
 fn table(items: &[HistoryItem], wide: bool) -> Table {

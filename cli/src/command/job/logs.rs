@@ -26,7 +26,8 @@ pub struct Logs {
 }
 
 impl Logs {
-    pub(super) async fn run(self, context: &Context) -> anyhow::Result<ExitCode> {
+    /// Runs the command.
+    pub async fn run(self, context: &Context) -> anyhow::Result<ExitCode> {
         let query = LogQuery {
             execution_id: self.execution_id,
             follow: self.follow,

@@ -1,13 +1,17 @@
 //! `bacalhau job`: submitting, inspecting and stopping jobs.
 
 mod describe;
+mod described;
 mod executions;
 mod get;
 mod history;
 mod list;
 mod logs;
+mod rerun;
 mod run;
 mod stop;
+mod validate;
+mod versions;
 
 use std::process::ExitCode;
 
@@ -15,28 +19,38 @@ use clap::Subcommand;
 
 use crate::app::Context;
 
-pub use logs::print as print_log;
+pub use get::Get;
+pub use logs::{Logs, print as print_log};
+pub use run::Run;
+pub use stop::Stop;
+pub use validate::Validate;
 
 /// The commands of the group.
 #[derive(Debug, Subcommand)]
 #[command(arg_required_else_help = true)]
 pub enum Command {
     /// Submit a job from a file
-    Run(run::Run),
+    Run(Run),
     /// Show a job
     Describe(describe::Describe),
     /// List the executions of a job
     Executions(executions::Executions),
     /// Fetch the results of a job
-    Get(get::Get),
+    Get(Get),
     /// Show what happened to a job
     History(history::History),
     /// List jobs
     List(list::List),
     /// Show the output of a job
-    Logs(logs::Logs),
+    Logs(Logs),
+    /// Run a job again
+    Rerun(rerun::Rerun),
     /// Stop a job
-    Stop(stop::Stop),
+    Stop(Stop),
+    /// Check a job file without a server
+    Validate(Validate),
+    /// List the versions of a job
+    Versions(versions::Versions),
 }
 
 impl Command {
@@ -50,7 +64,10 @@ impl Command {
             Self::History(command) => command.run(context).await,
             Self::List(command) => command.run(context).await,
             Self::Logs(command) => command.run(context).await,
+            Self::Rerun(command) => Box::pin(command.run(context)).await,
             Self::Stop(command) => command.run(context).await,
+            Self::Validate(command) => command.run(),
+            Self::Versions(command) => command.run(context).await,
         }
     }
 }
@@ -78,6 +95,6 @@ struct Paging {
     #[arg(long, default_value = "", hide_default_value = true)]
     order_by: String,
     /// Sort the other way round
-    #[arg(long)]
+    #[arg(long, alias = "reverse")]
     order_reversed: bool,
 }

@@ -2,10 +2,10 @@
 
 use std::process::ExitCode;
 
-use anyhow::bail;
 use clap::Args;
 
 use crate::app::Context;
+use crate::error::Advised;
 use crate::output;
 
 /// Stops a job.
@@ -21,7 +21,17 @@ pub struct Stop {
     namespace: String,
 }
 
+/// A job that was asked to stop.
+#[derive(Debug)]
+pub struct Stopped {
+    /// Its id.
+    pub job: String,
+    evaluation: String,
+}
+
 const REASON: &str = "Stopped at user request";
+/// Digits behind `j-` that a beginning must have before it stops anything; short ids have eight.
+const LEAST_DIGITS: usize = 6;
 
 impl Stop {
     pub(super) async fn run(self, context: &Context) -> anyhow::Result<ExitCode> {
@@ -29,21 +39,66 @@ impl Stop {
             Err(_) if self.quiet => Ok(ExitCode::FAILURE),
             Err(error) => Err(error),
             Ok(_) if self.quiet => Ok(ExitCode::SUCCESS),
-            Ok(evaluation) => {
+            Ok(stopped) => {
                 output::print(&format!(
-                    "Job stop successfully submitted with evaluation ID: {evaluation}\n"
+                    "Job stop successfully submitted with evaluation ID: {}\n",
+                    stopped.evaluation
                 ))?;
                 Ok(ExitCode::SUCCESS)
             }
         }
     }
 
-    async fn stop(&self, context: &Context) -> anyhow::Result<String> {
+    /// Whether nothing is to be printed.
+    pub fn is_quiet(&self) -> bool {
+        self.quiet
+    }
+
+    /// Asks for the end of the job that is meant.
+    pub async fn stop(&self, context: &Context) -> anyhow::Result<Stopped> {
         let client = context.client()?;
-        let state = client.job(&self.job, 0, &self.namespace).await?.job.state.state_type;
+        let job = client.job(&self.job, 0, &self.namespace).await?.job;
+        refuse_short(&self.job, &job.id, &job.name)?;
+        let state = job.state.state_type;
         if state.is_terminal() {
-            bail!("Job is already in a terminal state.\nThe current state is: {state}");
+            let message = format!("Job is already in a terminal state.\nThe current state is: {state}");
+            return Err(Advised::new(message, "there is nothing left to stop").into());
         }
-        Ok(client.stop(&self.job, REASON, &self.namespace).await?.evaluation_id)
+        let evaluation = client.stop(&job.id, REASON, &self.namespace).await?.evaluation_id;
+        Ok(Stopped { job: job.id, evaluation })
+    }
+}
+
+/// A slip of the finger must not stop somebody's job, even if only one begins like this today.
+fn refuse_short(typed: &str, id: &str, name: &str) -> Result<(), Advised> {
+    if typed == id || typed == name {
+        return Ok(());
+    }
+    let digits = typed.strip_prefix("j-").unwrap_or(typed).len();
+    if digits >= LEAST_DIGITS {
+        return Ok(());
+    }
+    Err(Advised::new(
+        format!("{typed:?} is too short to stop a job by"),
+        format!("write at least {LEAST_DIGITS} digits of the id; did you mean {id} ({name})?"),
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_job_is_stopped_by_its_name_or_enough_of_its_id() {
+        let id = "j-1a2b3c4d-0000-4000-8000-000000000001";
+        for typed in [id, "j-1a2b3c4d", "j-1a2b3c", "1a2b3c", "ab"] {
+            assert!(refuse_short(typed, id, "ab").is_ok(), "{typed}");
+        }
+        for typed in ["j", "j-", "j-1a2b3", "1a2b3"] {
+            assert!(
+                refuse_short(typed, id, "nightly").unwrap_err().to_string().contains("too short"),
+                "{typed}"
+            );
+        }
     }
 }

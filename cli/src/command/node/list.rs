@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use bacalhau_protocol::api::{NodeState, Resources};
+use bacalhau_protocol::spec::closest;
 use clap::{Args, ValueEnum};
 
 use crate::app::Context;
@@ -20,10 +21,10 @@ pub struct List {
     #[arg(long, default_value = "", hide_default_value = true, value_name = "SELECTOR")]
     labels: String,
     /// Only nodes with this decision
-    #[arg(long, value_enum)]
+    #[arg(long, value_enum, ignore_case = true)]
     filter_approval: Option<Approval>,
     /// Only nodes with this connection
-    #[arg(long, value_enum)]
+    #[arg(long, value_enum, ignore_case = true)]
     filter_status: Option<Status>,
     /// At most so many nodes; 0 for all
     #[arg(long, default_value_t)]
@@ -35,7 +36,7 @@ pub struct List {
     #[arg(long, default_value = "", hide_default_value = true)]
     order_by: String,
     /// Sort the other way round
-    #[arg(long)]
+    #[arg(long, alias = "reverse")]
     order_reversed: bool,
     #[command(flatten)]
     output: ListOutput,
@@ -60,6 +61,7 @@ impl List {
     pub(super) async fn run(self, context: &Context) -> anyhow::Result<ExitCode> {
         let answer = context.client()?.nodes(&self.query()).await?;
         let groups = environment::list(&self.show).map_err(anyhow::Error::msg)?;
+        groups.iter().filter_map(|group| unknown_group(group)).for_each(|remark| output::warn(&remark));
         let text = self.output.render(&answer.nodes, |wide| table(&answer.nodes, &groups, wide))?;
         output::print(&text)?;
         Ok(ExitCode::SUCCESS)
@@ -108,6 +110,16 @@ const CAPACITY: [Column; 4] =
     [Column::new("cpu"), Column::new("memory"), Column::new("disk"), Column::new("gpu")];
 /// Longer amounts are broken behind the slash in narrow tables.
 const CAPACITY_WIDTH: usize = 10;
+
+const GROUPS: [&str; 5] = ["labels", "version", "features", "capacity", "key"];
+
+fn unknown_group(group: &str) -> Option<String> {
+    let near = || match closest(group, &GROUPS) {
+        Some(near) => format!("did you mean {near}?"),
+        None => format!("expected some of {}", GROUPS.join(", ")),
+    };
+    (!GROUPS.contains(&group)).then(|| format!("--show {group} is no group of columns; {}", near()))
+}
 
 /// Unknown groups have no columns.
 fn group_columns(group: &str) -> &'static [Column] {
@@ -215,5 +227,7 @@ mod tests {
     fn groups_choose_columns_and_unknown_ones_none() {
         let heading = text(&["features", "fears"]).lines().next().unwrap().to_owned();
         assert_eq!(heading, " ID          TYPE       APPROVAL  STATUS     ENGINES  INPUTS FROM  OUTPUTS");
+        let remark = "--show fetures is no group of columns; did you mean features?";
+        assert_eq!((unknown_group("fetures").as_deref(), unknown_group("key")), (Some(remark), None));
     }
 }

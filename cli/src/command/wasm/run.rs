@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use anyhow::{Context as _, bail};
+use anyhow::bail;
 use bacalhau_protocol::api::{InputSource, SpecConfig};
 use clap::Args;
 use serde_json::{Map, Value, json};
@@ -11,13 +11,13 @@ use serde_json::{Map, Value, json};
 use crate::app::Context;
 use crate::flags::environment;
 use crate::flags::input::{self, Input};
-use crate::flags::job::{JobFlags, TaskFlags, source};
-use crate::job_file::{self, inline};
-use crate::output::{self, document};
-use crate::waiting::{self, Runtime};
+use crate::flags::job::source;
+use crate::flags::run::RunFlags;
+use crate::job_file::inline;
 
 /// Runs a WebAssembly module.
 #[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
 pub struct Run {
     /// A file of this machine, a URI, or the target of an --input
     #[arg(value_name = "ENTRY-MODULE")]
@@ -28,18 +28,20 @@ pub struct Run {
     #[arg(long, default_value = "_start", value_name = "NAME")]
     entry_point: String,
     /// A module to import: a file or URI with the name it is imported by behind a colon, or the target of an --input
-    #[arg(short = 'I', long, visible_aliases = ["import-module-urls", "import-module-volumes"], value_name = "SOURCE:TARGET")]
+    #[arg(short = 'I', long, alias = "import-module-volumes", value_name = "SOURCE:TARGET")]
     import_modules: Vec<String>,
-    /// Print the job instead of submitting it
-    #[arg(long)]
-    dry_run: bool,
+    /// A module to import from a URL
+    #[arg(short = 'U', long, value_name = "URL")]
+    import_module_urls: Vec<String>,
     #[command(flatten)]
-    job: JobFlags,
-    #[command(flatten)]
-    task: TaskFlags,
-    #[command(flatten)]
-    runtime: Runtime,
+    run: RunFlags,
 }
+
+const EXAMPLES: &str = "\
+Examples:
+  bacalhau wasm run ./main.wasm
+  bacalhau wasm run --target all -i file:///var/log:/logs ./summary.wasm -- --top 3
+  bacalhau wasm run -i https://example.org/lib.wasm:/lib.wasm -I /lib.wasm https://example.org/main.wasm";
 
 /// The server puts a module without a target where modules stand by default.
 const ENTRY_TARGET: &str = "";
@@ -47,19 +49,16 @@ const ENTRY_TARGET: &str = "";
 impl Run {
     pub(super) async fn run(self, context: &Context) -> anyhow::Result<ExitCode> {
         let job = self.job()?;
-        if self.dry_run {
-            output::print(&document::yaml(&job)?)?;
-            return Ok(ExitCode::SUCCESS);
-        }
-        let client = context.client()?;
-        Box::pin(waiting::submit(&client, &job, false, &self.runtime)).await.context("failed to submit job")
+        Box::pin(self.run.run(context, &job)).await
     }
 
     fn job(&self) -> anyhow::Result<Value> {
-        let inputs = self.task.inputs().map_err(anyhow::Error::msg)?;
+        let inputs = self.run.task.inputs().map_err(anyhow::Error::msg)?;
         let imports = environment::list(&self.import_modules).map_err(anyhow::Error::msg)?;
         let imports: Vec<Value> =
             imports.iter().map(|text| import(text, &inputs)).collect::<anyhow::Result<_>>()?;
+        let urls = self.import_module_urls.iter().map(|url| import_url(url));
+        let imports: Vec<Value> = imports.into_iter().map(Ok).chain(urls).collect::<anyhow::Result<_>>()?;
         let mut params = Map::new();
         params.insert("EntryModule".into(), entry(&self.module, &inputs)?);
         params.insert("Entrypoint".into(), json!(self.entry_point));
@@ -68,14 +67,12 @@ impl Run {
             params.insert("ImportModules".into(), json!(imports));
         }
         let engine = SpecConfig { kind: "wasm".into(), params: Some(params) };
-        let task = self.task.task(engine, Vec::new()).map_err(anyhow::Error::msg)?;
-        let job = self.job.job(&task)?;
-        job_file::check(&job)?;
-        Ok(job)
+        let task = self.run.task.task(engine, Vec::new()).map_err(anyhow::Error::msg)?;
+        self.run.job(&task)
     }
 }
 
-/// A URI, a file of this machine, or the target of an input, in this order.
+/// A URI, a file of this machine, the target of an input, or content of IPFS, in this order.
 fn entry(text: &str, inputs: &[Input]) -> anyhow::Result<Value> {
     if input::is_uri(text) {
         return Ok(json!(source(input::parse(text, ENTRY_TARGET).map_err(anyhow::Error::msg)?)));
@@ -83,7 +80,21 @@ fn entry(text: &str, inputs: &[Input]) -> anyhow::Result<Value> {
     if Path::new(text).is_file() {
         return Ok(json!(embedded(Path::new(text), ENTRY_TARGET)?));
     }
+    if let Some((path, target)) = text.rsplit_once(':').filter(|(path, _)| Path::new(path).is_file()) {
+        return Ok(json!(embedded(Path::new(path), target)?));
+    }
+    if is_cid(text) {
+        return Ok(json!(source(
+            input::parse(&format!("ipfs://{text}"), ENTRY_TARGET).map_err(anyhow::Error::msg)?
+        )));
+    }
     named(text, inputs)
+}
+
+/// Whether the text is a content identifier of IPFS, version 0 or 1.
+fn is_cid(text: &str) -> bool {
+    let alphanumeric = text.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    alphanumeric && (text.starts_with("Qm") && text.len() == 46 || text.starts_with("baf") && text.len() > 50)
 }
 
 fn import(text: &str, inputs: &[Input]) -> anyhow::Result<Value> {
@@ -101,7 +112,20 @@ fn import(text: &str, inputs: &[Input]) -> anyhow::Result<Value> {
     if Path::new(place).is_file() {
         return Ok(json!(embedded(Path::new(place), target)?));
     }
+    if is_cid(place) {
+        return Ok(json!(source(
+            input::parse(&format!("src=ipfs://{place},dst={target}"), target).map_err(anyhow::Error::msg)?
+        )));
+    }
     named(place, inputs)
+}
+
+/// A module that is imported by its URL.
+fn import_url(url: &str) -> anyhow::Result<Value> {
+    if !url.starts_with("http://") && !url.starts_with("https://") {
+        bail!("--import-module-urls {url:?}: expected an http or https URL");
+    }
+    Ok(json!(source(input::parse(&format!("src={url}"), ENTRY_TARGET).map_err(anyhow::Error::msg)?)))
 }
 
 fn embedded(path: &Path, target: &str) -> anyhow::Result<InputSource> {

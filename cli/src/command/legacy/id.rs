@@ -1,0 +1,68 @@
+//! `bacalhau id`, now part of `bacalhau agent node`
+
+use std::process::ExitCode;
+
+use clap::Args;
+use serde::Serialize;
+
+use crate::app::Context;
+use crate::output::{self, Column, Format, ListOutput, Table, document};
+
+/// Shows the id of the server's node.
+#[derive(Args, Debug)]
+pub struct Id {
+    /// Output format
+    #[arg(long, value_enum, default_value = "json")]
+    output: Format,
+    /// Indent JSON
+    #[arg(long)]
+    pretty: bool,
+    /// Leave the heading row out
+    #[arg(long)]
+    hide_header: bool,
+    /// Use no colours
+    #[arg(long)]
+    no_style: bool,
+    /// Has no effect: ids are always whole
+    #[arg(long)]
+    wide: bool,
+}
+
+/// There are no identities of clients, so the second is always empty.
+#[derive(Debug, Serialize)]
+struct Ids {
+    #[serde(rename = "ID")]
+    id: String,
+    #[serde(rename = "ClientID")]
+    client_id: String,
+}
+
+impl Id {
+    /// Runs the command.
+    pub async fn run(self, context: &Context) -> anyhow::Result<ExitCode> {
+        let node = context.client()?.agent_node().await?;
+        let id = node["NodeID"].as_str().unwrap_or_default().to_owned();
+        let ids = Ids { id, client_id: String::new() };
+        let list = ListOutput {
+            output: self.output,
+            pretty: self.pretty,
+            hide_header: self.hide_header,
+            no_style: self.no_style,
+            wide: self.wide,
+        };
+        let text = match self.output {
+            Format::Json => document::json(&ids, self.pretty)?,
+            Format::Yaml => document::yaml(&ids)?,
+            _ => list.render(&[&ids], |_| table(&ids))?,
+        };
+        output::print(&text)?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+fn table(ids: &Ids) -> Table {
+    Table::new(
+        vec![Column::new("id"), Column::new("client id")],
+        vec![vec![ids.id.clone(), ids.client_id.clone()]],
+    )
+}

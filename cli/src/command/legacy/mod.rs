@@ -1,0 +1,12 @@
+//! Commands as they were called before they had groups: `bacalhau list` for `bacalhau job list`, and so on. Documents and
+//! scripts still use them; each file holds what differs from its successor.
+
+mod cancel;
+mod describe;
+mod id;
+mod list;
+
+pub use cancel::Cancel;
+pub use describe::Describe;
+pub use id::Id;
+pub use list::List;

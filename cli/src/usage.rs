@@ -1,0 +1,124 @@
+//! Arguments that cannot be understood: what was wrong on one line, what to do on the next. The sentences are those that
+//! users of Bacalhau know, where it has one.
+
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+
+use crate::error::Advised;
+
+/// Puts the parser's complaint into our words. `command` is what was typed so far, as in `bacalhau job list`.
+pub fn explained(error: &clap::Error, command: &str) -> Advised {
+    let see_help = format!("run `{command} --help` to see what it understands");
+    let argument = text(error, ContextKind::InvalidArg).map(|text| first_word(&text).to_owned());
+    let value = text(error, ContextKind::InvalidValue);
+    match (error.kind(), argument, value) {
+        (ErrorKind::InvalidSubcommand, ..) => {
+            let word = text(error, ContextKind::InvalidSubcommand).unwrap_or_default();
+            let message = format!("unknown command {word:?} for {command:?}");
+            Advised::new(message, suggestion(error, ContextKind::SuggestedSubcommand).unwrap_or(see_help))
+        }
+        (ErrorKind::UnknownArgument, Some(argument), _) => unknown(error, &argument, command, see_help),
+        (ErrorKind::InvalidValue, Some(argument), value) => match value.filter(|value| !value.is_empty()) {
+            None => Advised::new(format!("flag needs an argument: {argument}"), see_help),
+            Some(value) => {
+                let message =
+                    format!("invalid argument {value:?} for {} flag: {}", quoted(&argument), expected(error));
+                Advised::new(message, suggestion(error, ContextKind::SuggestedValue).unwrap_or(see_help))
+            }
+        },
+        (ErrorKind::ValueValidation, Some(argument), value) => {
+            let reason = std::error::Error::source(error).map(ToString::to_string).unwrap_or_default();
+            let value = value.unwrap_or_default();
+            Advised::new(
+                format!("invalid argument {value:?} for {} flag: {reason}", quoted(&argument)),
+                see_help,
+            )
+        }
+        (ErrorKind::MissingRequiredArgument, ..) => {
+            let missing = texts(error, ContextKind::InvalidArg).join(" ");
+            Advised::new(format!("missing argument: {missing}"), usage(error).unwrap_or(see_help))
+        }
+        (ErrorKind::ArgumentConflict, Some(argument), _) => {
+            let others: Vec<String> = texts(error, ContextKind::PriorArg);
+            let others: Vec<&str> = others.iter().map(|other| first_word(other)).collect();
+            match others[..] == [argument.as_str()] {
+                true => Advised::new(format!("{argument} is given more than once"), "give it once"),
+                false => Advised::new(
+                    format!("{argument} and {} exclude each other", others.join(", ")),
+                    "use one of them",
+                ),
+            }
+        }
+        _ => Advised::new(plain(error), see_help),
+    }
+}
+
+fn unknown(error: &clap::Error, argument: &str, command: &str, see_help: String) -> Advised {
+    let message = match argument.strip_prefix("--") {
+        Some(_) => format!("unknown flag: {argument}"),
+        None if argument.starts_with('-') => {
+            let letter = argument.chars().nth(1).unwrap_or('-');
+            format!("unknown shorthand flag: '{letter}' in {argument}")
+        }
+        None => format!("unexpected argument {argument:?} for {command:?}"),
+    };
+    let hint = suggestion(error, ContextKind::SuggestedArg).unwrap_or_else(|| {
+        if command.ends_with(" run") && argument.starts_with('-') {
+            format!("to hand {argument} to the program, put -- in front of the program's own arguments; {see_help}")
+        } else {
+            dashes(argument).unwrap_or(see_help)
+        }
+    });
+    Advised::new(message, hint)
+}
+
+/// Word processors turn two hyphens into a dash.
+fn dashes(argument: &str) -> Option<String> {
+    let rest = argument.strip_prefix(['\u{2013}', '\u{2014}'])?;
+    Some(format!("this begins with a dash that is no hyphen; did you mean --{rest}?"))
+}
+
+fn suggestion(error: &clap::Error, kind: ContextKind) -> Option<String> {
+    // The likeliest comes last.
+    let near: Vec<String> = texts(error, kind).into_iter().rev().collect();
+    (!near.is_empty()).then(|| format!("did you mean {}?", near.join(" or ")))
+}
+
+fn expected(error: &clap::Error) -> String {
+    match &texts(error, ContextKind::ValidValue)[..] {
+        [] => "it is not understood".to_owned(),
+        words => format!("expected one of {}", words.join(", ")),
+    }
+}
+
+fn usage(error: &clap::Error) -> Option<String> {
+    let usage = text(error, ContextKind::Usage)?;
+    Some(usage.trim().replacen("Usage: ", "usage: ", 1).replace('\n', " "))
+}
+
+/// `--count <COUNT>` is quoted as `"--count"`.
+fn quoted(argument: &str) -> String {
+    format!("{:?}", first_word(argument))
+}
+
+fn first_word(text: &str) -> &str {
+    text.split([' ', '=']).next().unwrap_or(text)
+}
+
+fn text(error: &clap::Error, kind: ContextKind) -> Option<String> {
+    error.get(kind).map(ToString::to_string)
+}
+
+fn texts(error: &clap::Error, kind: ContextKind) -> Vec<String> {
+    match error.get(kind) {
+        Some(ContextValue::Strings(texts)) => texts.clone(),
+        Some(ContextValue::String(text)) => vec![text.clone()],
+        _ => Vec::new(),
+    }
+}
+
+/// The parser's own first sentence.
+fn plain(error: &clap::Error) -> String {
+    let text = error.render().to_string();
+    let sentence = text.split("\n\n").next().unwrap_or_default().trim();
+    sentence.strip_prefix("error: ").unwrap_or(sentence).to_owned()
+}
