@@ -1,6 +1,7 @@
 //! Arguments that cannot be understood: what was wrong on one line, what to do on the next. The sentences are those that
 //! users of Bacalhau know, where it has one.
 
+use bacalhau_protocol::spec::closest;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use crate::error::Advised;
@@ -77,10 +78,13 @@ fn dashes(argument: &str) -> Option<String> {
     Some(format!("this begins with a dash that is no hyphen; did you mean --{rest}?"))
 }
 
+/// The parser thinks of words that nobody would have meant.
 fn suggestion(error: &clap::Error, kind: ContextKind) -> Option<String> {
-    // The likeliest comes last.
-    let near: Vec<String> = texts(error, kind).into_iter().rev().collect();
-    (!near.is_empty()).then(|| format!("did you mean {}?", near.join(" or ")))
+    let typed = [ContextKind::InvalidValue, ContextKind::InvalidSubcommand, ContextKind::InvalidArg];
+    let typed = typed.into_iter().find_map(|kind| text(error, kind))?;
+    let near = texts(error, kind);
+    let near: Vec<&str> = near.iter().map(String::as_str).collect();
+    closest(first_word(&typed), &near).map(|near| format!("did you mean {near}?"))
 }
 
 fn expected(error: &clap::Error) -> String {
