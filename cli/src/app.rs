@@ -250,6 +250,10 @@ pub async fn run(
 ) -> ExitCode {
     let root = Cli::command();
     let arguments = arguments::normalised(&root, arguments);
+    if let Some(error) = usage::typographic(&arguments) {
+        output::note(&error::report(&error.into(), output::stderr_has_colour()));
+        return ExitCode::FAILURE;
+    }
     let cli = match Cli::try_parse_from(&arguments) {
         Ok(cli) => cli,
         Err(error) => return misunderstood(&error, &arguments::command_path(&root, &arguments)),
@@ -390,7 +394,6 @@ mod tests {
                 "exclude each other",
                 "use one",
             ),
-            (&["job", "run", "\u{2014}wait=false", "x"], "unexpected argument \"x\"", ""),
         ] {
             let text = error(arguments);
             let lines: Vec<&str> = text.lines().collect();
@@ -398,6 +401,15 @@ mod tests {
             assert!(lines[1].starts_with("Error: ") && lines[1].contains(message), "{text}");
             assert!(lines[2].starts_with("Hint:  ") && lines[2].contains(hint), "{text}");
         }
+    }
+
+    #[test]
+    fn a_dash_of_a_word_processor_is_no_image() {
+        let texts = |arguments: &[&str]| arguments.iter().map(ToString::to_string).collect::<Vec<_>>();
+        let arguments = texts(&["bacalhau", "docker", "run", "\u{2014}network=http", "rust/compile"]);
+        let error = error::report(&usage::typographic(&arguments).unwrap().into(), false);
+        assert!(error.ends_with("Hint:  did you mean --network=http?"), "{error}");
+        assert!(usage::typographic(&texts(&["bacalhau", "docker", "run", "a", "--", "\u{2014}x"])).is_none());
     }
 
     #[test]

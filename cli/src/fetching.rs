@@ -66,7 +66,7 @@ pub async fn fetch(client: &Client, wanted: &Wanted<'_>) -> anyhow::Result<ExitC
 /// Where results go: the directory that was named, or one beside the person named after the job.
 fn directory(wanted: &Wanted<'_>) -> anyhow::Result<PathBuf> {
     if let Some(directory) = &wanted.flags.output_dir {
-        return Ok(directory.clone());
+        return directory.canonicalize().with_context(|| format!("opening {}", directory.display()));
     }
     let job = wanted.job;
     let name = match wanted.namespace {

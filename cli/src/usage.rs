@@ -66,16 +66,21 @@ fn unknown(error: &clap::Error, argument: &str, command: &str, see_help: String)
         if command.ends_with(" run") && argument.starts_with('-') {
             format!("to hand {argument} to the program, put -- in front of the program's own arguments; {see_help}")
         } else {
-            dashes(argument).unwrap_or(see_help)
+            see_help
         }
     });
     Advised::new(message, hint)
 }
 
-/// Word processors turn two hyphens into a dash.
-fn dashes(argument: &str) -> Option<String> {
-    let rest = argument.strip_prefix(['\u{2013}', '\u{2014}'])?;
-    Some(format!("this begins with a dash that is no hyphen; did you mean --{rest}?"))
+/// A flag that begins with a dash of a word processor, which would pass for an argument.
+pub fn typographic(arguments: &[String]) -> Option<Advised> {
+    let typed = arguments.iter().take_while(|argument| *argument != "--");
+    typed.into_iter().find_map(|argument| {
+        let rest = argument.strip_prefix(['\u{2013}', '\u{2014}'])?;
+        let is_flag = rest.starts_with(|c: char| c.is_ascii_lowercase());
+        let message = || format!("{argument:?} begins with a dash that is no hyphen");
+        is_flag.then(|| Advised::new(message(), format!("did you mean --{rest}?")))
+    })
 }
 
 /// The parser thinks of words that nobody would have meant.

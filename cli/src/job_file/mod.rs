@@ -85,11 +85,7 @@ fn read(document: Value, base: &Path) -> Result<JobFile, Error> {
     if legacy::is_legacy(fields) {
         *fields = legacy::rewritten(std::mem::take(fields)).map_err(Error::Invalid)?;
     }
-    let is_described = SET_BY_SERVER.map(|name| remove(fields, name).is_some()).contains(&true);
-    if is_described {
-        forget_id(fields);
-        forget_servers_notes(fields);
-    }
+    let is_described = forget_what_the_server_set(fields);
     inline::embed(&mut job, base)?;
     let warnings = check(&job)?;
     Ok(JobFile { job, is_described, warnings })
@@ -105,6 +101,16 @@ pub fn check(job: &Value) -> Result<Vec<String>, Error> {
     } else {
         Err(Error::Invalid(decoded.unknown_fields))
     }
+}
+
+/// Turns a stored job into one that can be submitted. Tells whether it was one.
+pub fn forget_what_the_server_set(fields: &mut Map<String, Value>) -> bool {
+    let is_described = SET_BY_SERVER.map(|name| remove(fields, name).is_some()).contains(&true);
+    if is_described {
+        forget_id(fields);
+        forget_servers_notes(fields);
+    }
+    is_described
 }
 
 /// Run again, a job is another one with an id of its own, and so is one that is only called by its id.

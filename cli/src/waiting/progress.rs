@@ -1,6 +1,7 @@
 //! Events of a job as lines under each other while they happen.
 
 use bacalhau_protocol::api::{HistoryItem, HistoryType};
+use bacalhau_protocol::model::topic;
 
 use crate::output::table::Look;
 use crate::output::{Column, Table, cell};
@@ -24,11 +25,12 @@ impl Progress {
         Some(Table::new(columns(), vec![row(item)]).render(&look))
     }
 
-    /// Executions tell the story; the job itself only speaks up when none of them said what went wrong.
+    /// Executions tell the story; the job itself only speaks up when it waits for a node, or when none of them said what
+    /// went wrong.
     fn is_worth_a_line(&mut self, item: &HistoryItem) -> bool {
         let is_error = cell::is_error(&item.event);
         if item.history_type == HistoryType::JobLevel {
-            return is_error && !self.execution_failed;
+            return item.event.topic == topic::QUEUEING || is_error && !self.execution_failed;
         }
         self.execution_failed |= is_error;
         true
@@ -87,6 +89,13 @@ mod tests {
             " 06:00:00.120  e-9f8e7d6c  Execution        Running\n",
         );
         assert_eq!(text, expected);
+    }
+
+    #[test]
+    fn a_job_that_finds_no_node_says_why() {
+        let submitted = item("JobLevel", "Submission", "Job submitted", false);
+        let queued = item("JobLevel", "Queueing", "Job queued. not enough nodes", false);
+        assert!(shown(&[submitted, queued]).ends_with("Queueing         Job queued. not enough nodes\n"));
     }
 
     #[test]

@@ -11,6 +11,7 @@ mod artifacts;
 mod bad_guests;
 mod bad_requests;
 mod clocks;
+mod commands;
 mod crashes;
 mod job_types;
 mod main_job;

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use clap::Args;
 
 use crate::app::Context;
+use crate::job_file;
 use crate::output::{self, document};
 
 /// Shows a job as YAML.
@@ -23,9 +24,6 @@ pub struct Describe {
     include_events: bool,
 }
 
-/// What a server adds to a job.
-const SET_BY_SERVER: [&str; 6] = ["ID", "State", "Version", "Revision", "CreateTime", "ModifyTime"];
-
 impl Describe {
     /// Runs the command.
     pub async fn run(self, context: &Context) -> anyhow::Result<ExitCode> {
@@ -35,7 +33,7 @@ impl Describe {
         } else {
             let mut job = serde_json::to_value(&answer.job)?;
             if let Some(fields) = job.as_object_mut().filter(|_| self.spec) {
-                fields.retain(|name, _| !SET_BY_SERVER.contains(&name.as_str()));
+                job_file::forget_what_the_server_set(fields);
             }
             job
         };

@@ -1,0 +1,124 @@
+//! The commands about jobs and nodes as a person types them, on the real program.
+
+use std::fs;
+
+use crate::harness::{Cluster, guests};
+
+fn module(cluster: &Cluster, name: &str, wat: &str) -> String {
+    let path = cluster.path(name);
+    fs::write(&path, guests::assemble(wat)).unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
+/// The hint is the last line of what stderr holds.
+async fn refused(cluster: &Cluster, arguments: &[&str], message: &str, hint: &str) {
+    let said = cluster.cli(arguments).await;
+    assert_eq!((said.code, said.stdout.as_str()), (1, ""), "{arguments:?}: {said:?}");
+    assert!(said.stderr.contains(message) && said.stderr.contains(hint), "{arguments:?}: {said:?}");
+}
+
+#[tokio::test]
+async fn a_job_is_run_watched_rerun_and_its_results_are_fetched() {
+    let cluster = Cluster::with_agents(&["edge-1"]).await;
+    let hello = module(&cluster, "hello.wasm", &guests::hello("hello"));
+    let results = cluster.path("results");
+    fs::create_dir(&results).unwrap();
+    let into = results.to_str().unwrap();
+    let said = cluster
+        .ask(&[
+            "wasm",
+            "run",
+            "--name",
+            "greet",
+            "--download",
+            "--output-dir",
+            into,
+            "--node-details",
+            &hello,
+        ])
+        .await;
+    for part in
+        ["Job successfully submitted. Job ID: j-", "Completed successfully", "• Node edge-1: hello", into]
+    {
+        assert!(said.contains(part), "{said}");
+    }
+    assert_eq!(fs::read_to_string(results.join("stdout")).unwrap(), "hello");
+
+    let again = cluster.ask(&["job", "rerun", "greet", "--group-events"]).await;
+    assert!(again.contains("Completed successfully"), "{again}");
+    let versions = cluster.ask(&["job", "versions", "greet", "--output", "csv"]).await;
+    assert_eq!(versions.lines().count(), 3, "{versions}");
+    let described = cluster.ask(&["job", "describe", "greet", "--output", "table"]).await;
+    assert!(described.contains("State         = Completed") && described.contains("hello"), "{described}");
+    for alias in [["describe", "greet"], ["logs", "greet"], ["list", "--number=1"]] {
+        assert!(!cluster.ask(&alias).await.is_empty(), "{alias:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_failed_job_fails_the_command_and_says_why() {
+    let cluster = Cluster::with_agents(&["edge-1"]).await;
+    let fails = module(&cluster, "fails.wasm", &guests::exits("no luck", 3));
+    let said = cluster.cli(&["wasm", "run", "--target", "all", &fails]).await;
+    assert_eq!(said.code, 1, "{said:?}");
+    assert!(said.stdout.contains("exit code 3") && said.stderr.contains("Error: job failed"), "{said:?}");
+    let said = cluster.cli(&["wasm", "run", "--id-only", "--wait=false", &fails]).await;
+    assert_eq!((said.code, said.stdout.lines().count(), said.stderr.as_str()), (0, 1, ""), "{said:?}");
+}
+
+#[tokio::test]
+async fn a_job_that_no_node_can_run_says_so_while_it_waits() {
+    let cluster = Cluster::with_agents(&["edge-1"]).await;
+    let said = cluster
+        .cli(&["docker", "run", "-s", "site=nowhere", "--wait-timeout-secs", "1", "ubuntu", "true"])
+        .await;
+    assert_eq!(said.code, 0, "{said:?}");
+    assert!(said.stdout.contains("Job queued"), "{said:?}");
+    assert!(
+        said.stderr.contains("still running") && said.stderr.contains("bacalhau job stop j-"),
+        "{said:?}"
+    );
+}
+
+#[tokio::test]
+async fn mistakes_are_told_in_one_line_with_what_to_do() {
+    let cluster = Cluster::start(&[]).await;
+    let file = cluster.path("job.yaml");
+    let path = file.to_str().unwrap().to_owned();
+    fs::write(&file, "Type: batch\nTasks:\n\t- Name: a\n").unwrap();
+    refused(&cluster, &["job", "run", &path], "line 3 is indented with a tab", "spaces").await;
+    let task = "{Name: a, Engin: {}, Engine: {Type: docker, Params: {Image: a, Imag: b}}}";
+    fs::write(&file, format!("Type: batch\nTasks: [{task}]\n")).unwrap();
+    refused(&cluster, &["job", "validate", &path], "Tasks[0].Engin: unknown field", "did you mean Engine?")
+        .await;
+    refused(&cluster, &["job", "validate", &path], "Params.Imag: unknown field", "did you mean Image?").await;
+    refused(&cluster, &["job", "lst"], "unknown command \"lst\" for \"bacalhau job\"", "did you mean list?")
+        .await;
+    refused(&cluster, &["docker", "run", "a", "ls", "--color"], "unknown flag: --color", "put -- in front")
+        .await;
+    refused(&cluster, &["docker", "run", "-w", "srv", "a"], "must contain absolute path", "").await;
+    refused(&cluster, &["job", "describe", "nope"], "job not found: nope", "").await;
+    refused(&cluster, &["node", "approve", "nope"], "nope", "").await;
+    for command in ["executions", "history", "get", "versions", "logs", "stop", "describe"] {
+        refused(&cluster, &["--api-port", "1", "job", command, "x"], "not reachable", "bacalhau serve").await;
+    }
+}
+
+#[tokio::test]
+async fn a_file_may_hold_several_jobs_also_of_the_oldest_form() {
+    let cluster = Cluster::with_agents(&["edge-1"]).await;
+    let file = cluster.path("jobs.yaml");
+    let new =
+        "Name: new\nType: batch\nTasks: [{Name: main, Engine: {Type: docker, Params: {Image: ubuntu}}}]";
+    let old = "APIVersion: V1beta1\nSpec: {Engine: Docker, Docker: {Image: ubuntu}, Deal: {Concurrency: 2}}";
+    fs::write(&file, format!("\u{feff}{new}\n---\n{old}\n")).unwrap();
+    let path = file.to_str().unwrap();
+    let shown = cluster.ask(&["job", "run", "--dry-run", path]).await;
+    assert_eq!(shown.matches("Image: ubuntu").count(), 2, "{shown}");
+    let ids = cluster.ask(&["create", "--wait=false", path]).await;
+    let ids: Vec<&str> = ids.lines().collect();
+    assert_eq!((ids.len(), cluster.client.job(ids[1], 0, "").await.unwrap().job.count), (2, 2));
+    for id in ids {
+        cluster.ask(&["cancel", id]).await;
+    }
+}
