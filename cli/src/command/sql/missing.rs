@@ -19,8 +19,13 @@ pub(super) struct Missing {
 
 impl Missing {
     pub(super) fn new(node: &str, reason: String) -> Self {
-        Self { node: node.to_owned(), reason }
+        Self { node: node.to_owned(), reason: harmless(&reason) }
     }
+}
+
+/// What a device says cannot send escape sequences to the terminal.
+fn harmless(text: &str) -> String {
+    text.replace(|c: char| c.is_control() && c != '\n', "\u{fffd}")
 }
 
 /// Whether there is an answer to fetch. A program that failed leaves results as well, but no answer among them.
@@ -67,7 +72,7 @@ pub(super) fn unreadable(execution: &Execution) -> Option<String> {
         0 => String::new(),
         count => format!(", and {count} more"),
     };
-    Some(format!("{} left files out: {first}{more}", execution.node_id))
+    Some(harmless(&format!("{} left files out: {first}{more}", execution.node_id)))
 }
 
 /// Approved nodes that the selector chooses but that were not asked.
@@ -176,6 +181,12 @@ mod tests {
                 "12 nodes (n00, n01, n02, n03, n04, n05, n06, n07, n08, n09 and 2 more): Parser Error: x"
             ]
         );
+    }
+
+    #[test]
+    fn a_device_cannot_send_escape_sequences_to_the_terminal() {
+        let missing = [Missing::new("a", "\u{1b}[2JParser Error: x\nline".into())];
+        assert_eq!(report(&missing), ["a: \u{fffd}[2JParser Error: x\nline"]);
     }
 
     #[test]
