@@ -2,6 +2,8 @@
 
 pub mod admission;
 mod agent;
+#[cfg(target_env = "musl")]
+mod allocator;
 pub mod capacity;
 mod chain;
 pub mod clock;

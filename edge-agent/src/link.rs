@@ -1,8 +1,8 @@
 //! The agent's line to the control plane: QUIC around `bacalhau_protocol::link`.
 //!
 //! The agent dials out; nothing listens on the device. One connection at a time, its first stream is the control
-//! stream; whatever is bulky (blobs, artifacts, results, logs) travels on streams of its own. Only [`quic`] names the
-//! transport.
+//! stream; whatever is bulky (blobs, artifacts, results, logs) travels on streams of its own. Only [`quic`] and
+//! [`socket`] name the transport.
 //!
 //! The node's actor owns the conversation. It gets [`LinkEvent`]s, puts the bytes of `NodeLink` into [`Outgoing`] and
 //! tells it how the conversation ends. Everybody else asks the control plane for things through [`Client`].
@@ -18,6 +18,7 @@ mod partial;
 mod quic;
 mod serve;
 mod session;
+mod socket;
 mod verifier;
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 //! nothing outside this module knows more about it.
 
 use std::io;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,6 +14,7 @@ use rustls::pki_types::CertificateDer;
 
 use super::authority::{Authorities, Fingerprint};
 use super::backoff::Ended;
+use super::socket;
 use super::verifier::{Rejection, Verifier, authority_of};
 use crate::clock::Clock;
 use crate::identity::Identity;
@@ -121,8 +122,11 @@ impl Dialer {
             SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
             SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
         };
-        let endpoint = UdpSocket::bind(any)
-            .and_then(|socket| Endpoint::new(EndpointConfig::default(), None, socket, Arc::new(TokioRuntime)))
+        let runtime = Arc::new(TokioRuntime);
+        let endpoint = socket::open(any)
+            .and_then(|socket| {
+                Endpoint::new_with_abstract_socket(EndpointConfig::default(), None, socket, runtime)
+            })
             .map_err(DialError::Socket)?;
         let connecting = endpoint.connect_with(self.config.clone(), address, SERVER_NAME)?;
         let shaken = tokio::time::timeout(HANDSHAKE_TIMEOUT, connecting).await;
