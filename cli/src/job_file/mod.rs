@@ -41,7 +41,7 @@ pub enum Error {
     #[error("no content provided")]
     Empty,
     /// Neither YAML nor JSON.
-    #[error("the job provided is invalid: {0}")]
+    #[error("the job provided is invalid")]
     Syntax(#[from] SyntaxError),
     /// A list or a single word.
     #[error("the job provided is invalid: expected fields such as Type and Tasks at the top")]
