@@ -1,6 +1,8 @@
 //! Every configuration key: its name, type, default and what it is for (config.md section 2).
 
 mod form;
+#[cfg(test)]
+mod page;
 mod table;
 
 use bacalhau_protocol::spec::closest;

@@ -162,7 +162,7 @@ pub const KEYS: &[Key] = &[
     used("Logging.Level", LEVELS, "info", "least important event that is logged"),
     idle("Logging.LogDebugInfoInterval", Duration, "30s", "period of statistics in the log", "there are no such statistics; the API tells them when it is asked"),
     used("Logging.Mode", MODES, "default", "form of log lines; json and event are one JSON object a line"),
-    used("NameProvider", NAMES, "puuid", "how a new node gets its name: its host's, the cloud's name of the instance, or a UUID"),
+    used("NameProvider", NAMES, "puuid", "how a new node gets its name: its host's, or a UUID; aws and gcp are not supported yet"),
     used("NodeName", Text, "", "name of a new node; kept from its first start on"),
     used("Orchestrator.Advertise", Text, "", "address told to people who join nodes"),
     used("Orchestrator.Auth.Token", Text, "", "secret compute nodes must present; made at the first start when unset"),
