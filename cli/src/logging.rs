@@ -11,7 +11,7 @@ use crate::output;
 pub(crate) fn start(settings: &Settings) {
     let filter = EnvFilter::new(directives(&settings.text("Logging.Level")));
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
-    let started = if settings.text("Logging.Mode") == "json" {
+    let started = if matches!(settings.text("Logging.Mode").as_str(), "json" | "event") {
         builder.json().try_init()
     } else {
         builder.with_ansi(output::stderr_has_colour()).try_init()

@@ -128,6 +128,11 @@ impl OrchestratorConfig {
         let api = address(settings, "API.Host", "API.Port", problems);
         let fleet = address(settings, "Orchestrator.Host", "Orchestrator.Port", problems);
         let name = name(settings).map_err(|problem| problems.push(problem)).ok();
+        for key in ["Orchestrator.Scheduler.QueueBackoff", "Orchestrator.NodeManager.DisconnectTimeout"] {
+            if settings.duration(key).is_zero() {
+                problems.push(format!("{key}: expects a duration above 0s"));
+            }
+        }
         let api_tls = ApiTls::resolve(settings).map_err(|problem| problems.push(problem)).ok();
         let secret = settings.text("Orchestrator.Auth.Token");
         Some(Self {
