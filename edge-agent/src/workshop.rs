@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::admission::Admission;
+use crate::admission::{Admission, Probes};
 use crate::agent::StartError;
 use crate::config::Config;
 use crate::describe::Abilities;
@@ -60,6 +60,7 @@ impl Workshop {
         };
         let admission = Admission {
             policy: config.admission.clone(),
+            probes: Probes::new(&config.admission),
             executors: executors.clone(),
             storages: storages.clone(),
             publishers: publishers.clone(),

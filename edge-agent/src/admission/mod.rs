@@ -1,13 +1,16 @@
 //! Whether this node takes an execution: all policies first, then its size.
 //!
 //! Every refusal is told at once, so that a user who fixes one does not find the next. The operator's own checks, a
-//! command or a URL, belong between the policies and the engine.
+//! command or a URL, are asked only about jobs that pass the policies.
 
+mod probe;
 mod size;
 #[cfg(test)]
 mod tests;
 
+use bacalhau_protocol::ids::NodeId;
 use bacalhau_protocol::model::{InputSource, Resources, Task};
+use bacalhau_protocol::wire::Work;
 
 use crate::chain::chain;
 use crate::config;
@@ -16,6 +19,7 @@ use crate::executor::{Availability, Executors};
 use crate::publisher::Publishers;
 use crate::storage::Storages;
 
+pub use probe::Probes;
 pub use size::usage;
 
 /// What a refusal begins with (semantics.md 4.2).
@@ -26,6 +30,8 @@ const REFUSAL: &str = "rejected bid: this node does not";
 pub struct Admission {
     /// The operator's policies.
     pub policy: config::Admission,
+    /// The operator's own checks.
+    pub probes: Probes,
     /// The engines there are.
     pub executors: Executors,
     /// The kinds of source there are.
@@ -38,8 +44,12 @@ pub struct Admission {
 
 impl Admission {
     /// Says no with all reasons, joined by "; ". `capacity` is all the node offers; being busy is no reason.
-    pub async fn decide(&self, task: &Task, capacity: &Resources) -> Result<(), String> {
+    pub async fn decide(&self, node: &NodeId, work: &Work, capacity: &Resources) -> Result<(), String> {
+        let task = &work.task;
         let mut refusals = self.policies(task);
+        if refusals.is_empty() {
+            refusals.extend(self.probes.refusals(node, work).await);
+        }
         refusals.extend(self.engine(task).await);
         refusals.extend(self.environment(task));
         let mut reasons: Vec<String> =

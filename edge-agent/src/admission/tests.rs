@@ -39,6 +39,7 @@ fn admission() -> Admission {
     let allowed = [AllowedPath::parse("/proc/self/**").unwrap()];
     Admission {
         policy: config::Admission::default(),
+        probes: Probes::new(&config::Admission::default()),
         executors: Executors::new(vec![Arc::new(wasm), Arc::new(docker)]),
         storages: Storages::new(vec![Arc::new(LocalStorage::new(&allowed))]),
         publishers: Publishers::default(),
@@ -52,10 +53,10 @@ fn input(kind: &str, path: &str) -> InputSource {
 }
 
 async fn decide(admission: &Admission, change: impl FnOnce(&mut Task)) -> Result<(), String> {
-    let mut task = work(JobType::Batch).task;
-    change(&mut task);
+    let mut work = work(JobType::Batch);
+    change(&mut work.task);
     let capacity = Resources { cpu_millis: 1000, memory_bytes: 1 << 30, ..Resources::default() };
-    admission.decide(&task, &capacity).await
+    admission.decide(&NodeId::parse("node-1").unwrap(), &work, &capacity).await
 }
 
 #[tokio::test]

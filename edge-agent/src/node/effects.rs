@@ -56,9 +56,10 @@ impl Actor {
     fn admit(&mut self, id: &ExecutionId) {
         let Some(held) = self.executions.get_mut(id) else { return };
         let (work, admission) = (held.execution.work().clone(), self.admission.clone());
-        let (capacity, id, reports) = (self.info.capacity.clone(), id.clone(), self.reports.clone());
+        let (node, capacity) = (self.info.node_id.clone(), self.info.capacity.clone());
+        let (id, reports) = (id.clone(), self.reports.clone());
         self.tasks.spawn(async move {
-            let event = match admission.decide(&work.task, &capacity).await {
+            let event = match admission.decide(&node, &work, &capacity).await {
                 Ok(()) => Event::Admitted,
                 Err(reasons) => Event::Refused(reasons),
             };

@@ -16,7 +16,7 @@ use bacalhau_protocol::wire::{Hello, Welcome, Wish};
 use futures_util::future::BoxFuture;
 use tokio::sync::mpsc;
 
-use crate::admission::Admission;
+use crate::admission::{self, Admission};
 use crate::clock::Clock;
 use crate::config::{self, AllowedPath};
 use crate::environment::HostVariables;
@@ -110,6 +110,7 @@ impl World {
         let host_variables = HostVariables::new(&[]);
         let admission = Admission {
             policy: config::Admission::default(),
+            probes: admission::Probes::new(&config::Admission::default()),
             executors: executors.clone(),
             storages: storages.clone(),
             publishers: publishers.clone(),
