@@ -130,17 +130,15 @@ impl Client {
 
 /// Whether the server showed a certificate that is not trusted.
 fn is_distrust(error: &(dyn std::error::Error + 'static)) -> bool {
-    let mut cause = Some(error);
-    while let Some(error) = cause {
-        let inner = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-        let inner = inner.and_then(|inner| inner.downcast_ref::<rustls::Error>());
-        let own = error.downcast_ref::<rustls::Error>();
-        if matches!(own.or(inner), Some(rustls::Error::InvalidCertificate(_))) {
-            return true;
-        }
-        cause = error.source();
+    if matches!(error.downcast_ref::<rustls::Error>(), Some(rustls::Error::InvalidCertificate(_))) {
+        return true;
     }
-    false
+    // What an I/O error wraps is not its source, but the source of what it wraps is.
+    let wrapped = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+    match wrapped {
+        Some(wrapped) => is_distrust(wrapped),
+        None => error.source().is_some_and(is_distrust),
+    }
 }
 
 /// Adds the pairs whose value says something.
