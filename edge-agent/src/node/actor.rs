@@ -14,7 +14,7 @@ use tokio_util::task::TaskTracker;
 
 use super::held::Executions;
 use super::{Command, Parts, Status};
-use crate::admission::Admission;
+use crate::admission::{Admission, Probes};
 use crate::clock::Clock;
 use crate::config;
 use crate::execution::{Effect, Event, Execution, Now, Phase, Record, State};
@@ -241,7 +241,8 @@ impl Actor {
 
     fn decide_by(&mut self, policy: config::Admission) {
         if policy != self.admission.policy {
-            self.admission = Arc::new(Admission { policy, ..Admission::clone(&self.admission) });
+            let probes = Probes::new(&policy);
+            self.admission = Arc::new(Admission { policy, probes, ..Admission::clone(&self.admission) });
         }
     }
 
