@@ -165,6 +165,7 @@ fn api_parts(config: &Config, orchestrator: &Orchestrator, blobs: &Blobs, fleet:
     api::Parts {
         node_id: config.node_id.clone(),
         defaults: config.defaults.clone(),
+        config: Arc::new(config.shown.clone()),
         orchestrator: orchestrator.clone(),
         blobs: blobs.clone(),
         relay: fleet.relay(),

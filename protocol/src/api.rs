@@ -5,6 +5,7 @@
 //! these types; records and wire messages have their own (see [`crate::wire`]).
 
 mod agent;
+mod auth;
 pub mod decode;
 mod error;
 mod execution;
@@ -20,6 +21,10 @@ mod tests;
 mod tolerant;
 
 pub use agent::{AgentNode, Alive, BuildVersionInfo};
+pub use auth::{
+    AuthMethod, AuthMethodsResponse, AuthenticateRequest, Authentication, AuthenticationResponse,
+    ChallengeParams, ChallengeReply,
+};
 pub use error::{ErrorBody, code};
 pub use execution::{AllocatedResources, Execution, RunOutput};
 pub use history::{Event, HistoryItem, HistoryType};
@@ -29,9 +34,9 @@ pub use job::{
 };
 pub use node::{ComputeNodeInfo, Connection, ConnectionState, NodeInfo, NodeState};
 pub use requests::{
-    GetJobResponse, GetNodeResponse, ListNodesResponse, ListResponse, LogFrame, LogLine, NodeActionRequest,
-    NodeActionResponse, PutJobRequest, PutJobResponse, RerunJobRequest, RerunJobResponse, StopJobRequest,
-    StopJobResponse,
+    DiffJobResponse, GetJobResponse, GetNodeResponse, ListNodesResponse, ListResponse, LogFrame, LogLine,
+    NodeActionRequest, NodeActionResponse, PutJobRequest, PutJobResponse, RerunJobRequest, RerunJobResponse,
+    StopJobRequest, StopJobResponse,
 };
 pub use resources::{Gpu, Resources};
 pub use state::{ComputeStateNumber, DesiredStateNumber, JobStateWord, State};

@@ -17,6 +17,9 @@ use super::caller::{Action, Caller, Resource, authorize};
 use super::error::ApiError;
 use super::routes::Api;
 
+/// From this version on clients expect the settings under the key `config`.
+const WRAPS_CONFIG: (u64, u64, u64) = (1, 6, 0);
+
 /// Open to everybody.
 pub(super) fn alive() -> Ready<Answer<Alive>> {
     ready(Answer(Alive { status: "OK".to_owned() }))
@@ -39,6 +42,17 @@ pub(super) fn node(
 ) -> Ready<Result<Answer<AgentNode>, ApiError>> {
     let allowed = authorize(&caller, Action::Read, Resource::Agent);
     ready(allowed.map(|()| Answer(describe(&api.parts.node_id))))
+}
+
+/// The settings of this server, secrets replaced. Clients before 1.6 read the bare object.
+pub(super) fn config(
+    State(api): State<Arc<Api>>,
+    Extension(caller): Extension<Caller>,
+) -> Ready<Result<Answer<Value>, ApiError>> {
+    let allowed = authorize(&caller, Action::Read, Resource::Agent);
+    let shown = &*api.parts.config;
+    let answer = || if caller.is_older_than(WRAPS_CONFIG) { shown.clone() } else { json!({"config": shown}) };
+    ready(allowed.map(|()| Answer(answer())))
 }
 
 /// How many nodes are known and how many are there.

@@ -94,6 +94,19 @@ impl ApiError {
         Self::new(StatusCode::NOT_FOUND, code::NOT_FOUND, component::JOBS, format!("job not found: {text}"))
     }
 
+    /// No job has this name, which an update needs.
+    pub(super) fn name_not_found(name: &str, namespace: &str) -> Self {
+        let message = format!("job name index not found: {name}:{namespace}");
+        Self::new(StatusCode::NOT_FOUND, code::NOT_FOUND, component::JOBS, message)
+            .hint("Only a job that was submitted before can be compared; submit it without --dry-run.")
+    }
+
+    /// There is no such way to authenticate.
+    pub(super) fn method_unknown(name: &str, known: &str) -> Self {
+        let message = format!("authentication method not found: {name} (there is {known})");
+        Self::new(StatusCode::NOT_FOUND, code::NOT_FOUND, component::API, message)
+    }
+
     pub(super) fn version_not_found(version: u64, id: &JobId) -> Self {
         let message = format!("job version {version} not found for job {id}");
         Self::new(StatusCode::NOT_FOUND, code::NOT_FOUND, component::JOBS, message)

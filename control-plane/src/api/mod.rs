@@ -4,6 +4,7 @@
 mod agent;
 mod answer;
 mod archive;
+mod auth;
 mod body;
 mod build;
 mod caller;
@@ -11,6 +12,9 @@ mod door;
 mod error;
 mod jobs;
 mod nodes;
+mod openapi;
+mod operation;
+mod operations;
 mod page;
 mod query;
 mod routes;
@@ -18,6 +22,8 @@ mod server;
 #[cfg(test)]
 mod tests;
 pub mod tls;
+
+use std::sync::Arc;
 
 use bacalhau_protocol::api::decode::Defaults;
 
@@ -34,6 +40,8 @@ pub struct Parts {
     pub node_id: String,
     /// What jobs get that do not ask.
     pub defaults: Defaults,
+    /// The settings of this server as callers may see them.
+    pub config: Arc<serde_json::Value>,
     /// The state and its changes.
     pub orchestrator: Orchestrator,
     /// Modules, inline data, results.

@@ -57,13 +57,6 @@ pub(super) fn page_size(asked: u64) -> usize {
     }
 }
 
-/// One page of items that are all at hand, and the position of the next page if there is one.
-pub(super) fn slice<T>(items: Vec<T>, offset: usize, limit: usize) -> (Vec<T>, Option<String>) {
-    let end = offset.saturating_add(limit);
-    let next = (end < items.len()).then(|| end.to_string());
-    (items.into_iter().skip(offset).take(limit).collect(), next)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -79,10 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn slices_tell_where_they_go_on() {
-        assert_eq!(slice(vec![1, 2, 3], 0, 2), (vec![1, 2], Some("2".into())));
-        assert_eq!(slice(vec![1, 2, 3], 2, 2), (vec![3], None));
-        assert_eq!(slice(vec![1, 2, 3], 9, 2), (vec![], None));
+    fn limits_are_bounded() {
         assert_eq!((page_size(0), page_size(5), page_size(u64::MAX)), (MAX_ITEMS, 5, MAX_ITEMS));
     }
 }

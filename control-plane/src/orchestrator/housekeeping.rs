@@ -56,6 +56,7 @@ impl Orchestrator {
         }
         let mut txn = Txn::new()
             .delete(keys::job(&head.id))
+            .delete(keys::changed(head.modified, &head.id))
             .delete(keys::listed(None, head.created, &head.id))
             .delete(keys::listed(Some(&head.namespace), head.created, &head.id));
         if let Some(ended) = head.ended {

@@ -34,6 +34,8 @@ pub struct Draft {
     pub(super) before: Before,
     history: Vec<HistoryEntry>,
     new_version: bool,
+    /// When the job was changed before.
+    changed_before: Option<Timestamp>,
     now: Timestamp,
 }
 
@@ -58,6 +60,7 @@ impl Draft {
     pub fn change(job: &LiveJob, now: Timestamp) -> Self {
         let before = job.head.ended.map_or(Before::Live, Before::Ended);
         let mut draft = Self::new(Job::clone(&job.head), job.spec.clone(), before, false, now);
+        draft.changed_before = Some(draft.head.modified);
         draft.head.revision += 1;
         draft.head.modified = now;
         draft.short_of_nodes = job.short_of_nodes;
@@ -73,6 +76,7 @@ impl Draft {
             before,
             history: Vec::new(),
             new_version,
+            changed_before: None,
             now,
         }
     }
@@ -159,6 +163,7 @@ impl Draft {
             txn = txn.put(key, record::encode(Kind::JobSpec, &*self.spec));
         }
         txn = self.put_lifecycle(txn);
+        txn = self.put_changed(txn);
         txn = self.put_history(txn);
         txn = self.put_executions(txn, executions);
         self.put_head(txn, whole)
@@ -194,6 +199,15 @@ impl Draft {
             Some(at) => txn.put(keys::ended(at, id), ""),
             None => txn.put(keys::live(id), ""),
         }
+    }
+
+    /// Moves the job to the end of the order of changes.
+    fn put_changed(&self, mut txn: Txn) -> Txn {
+        let (head, before) = (&self.head, self.changed_before);
+        if let Some(at) = before.filter(|at| *at != head.modified) {
+            txn = txn.delete(keys::changed(at, &head.id));
+        }
+        txn.put(keys::changed(head.modified, &head.id), "")
     }
 
     fn put_history(&self, mut txn: Txn) -> Txn {

@@ -83,6 +83,17 @@ pub fn listing(namespace: Option<&str>) -> Bytes {
     listing_prefix(namespace).into()
 }
 
+/// Place of a job in the order of changes, over all namespaces.
+pub fn changed(at: Timestamp, id: &JobId) -> Bytes {
+    let nanos = u64::try_from(at.0).unwrap_or(0);
+    format!("{PREFIX}changed/{nanos:016x}/{id}").into()
+}
+
+/// All places of the order of changes.
+pub fn all_changed() -> Bytes {
+    format!("{PREFIX}changed/").into()
+}
+
 /// The job id at the end of a listing key.
 pub fn listed_job(key: &[u8]) -> Option<JobId> {
     let text = std::str::from_utf8(key).ok()?;

@@ -20,5 +20,5 @@ pub use history::HistoryEntry;
 pub use load::LoadError;
 pub(crate) use load::load_job;
 pub use node::{NodeRecord, OtherKey};
-pub use read::{JobPage, JobQuery, Lookup, ReadError, Reader};
+pub use read::{JobOrder, JobPage, JobQuery, ListedJob, Lookup, ReadError, Reader};
 pub use world::{LiveJob, World};

@@ -49,15 +49,26 @@ pub enum Lookup {
     Several(Vec<JobId>),
 }
 
+/// An order in which jobs are kept.
+#[derive(Clone, Debug)]
+pub enum JobOrder {
+    /// By age, in one namespace or over all.
+    Created(Option<String>),
+    /// By last change, over all namespaces.
+    Modified,
+    /// By id, over all namespaces.
+    Id,
+}
+
 /// Which jobs a listing asks for.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct JobQuery {
-    /// All namespaces when absent.
-    pub namespace: Option<String>,
-    /// Newest first.
-    pub newest_first: bool,
-    /// Go on behind this key, as given by the page before.
-    pub after: Option<Bytes>,
+    /// In which order.
+    pub order: JobOrder,
+    /// Last one first.
+    pub reverse: bool,
+    /// Go on behind this place, as given with a job of a page before.
+    pub after: Option<String>,
     /// Most jobs on the page.
     pub limit: usize,
 }
@@ -65,10 +76,45 @@ pub struct JobQuery {
 /// One page of a listing.
 #[derive(Clone, Debug, Default)]
 pub struct JobPage {
-    /// The jobs, each with the specification of its current version.
-    pub jobs: Vec<(Job, JobSpec)>,
-    /// Where the next page begins; absent on the last one. Valid while jobs come and go.
-    pub next: Option<Bytes>,
+    /// The jobs.
+    pub jobs: Vec<ListedJob>,
+    /// More follow behind `last`.
+    pub more: bool,
+    /// Place of the last entry that was looked at.
+    pub last: Option<String>,
+}
+
+/// A job in a listing.
+#[derive(Clone, Debug)]
+pub struct ListedJob {
+    /// Where it stands in the order. Valid while jobs come and go.
+    pub place: String,
+    /// Its head.
+    pub head: Job,
+    /// The specification of its current version.
+    pub spec: JobSpec,
+}
+
+impl JobOrder {
+    fn prefix(&self) -> Bytes {
+        match self {
+            Self::Created(namespace) => keys::listing(namespace.as_deref()),
+            Self::Modified => keys::all_changed(),
+            Self::Id => keys::jobs(""),
+        }
+    }
+
+    /// Whether `place` can be one of this order. A key made of it begins with the order's prefix in any case.
+    pub fn is_place(&self, place: &str) -> bool {
+        let is_time = |text: &str| text.len() == 16 && text.bytes().all(|b| b.is_ascii_hexdigit());
+        match (self, place.split_once('/')) {
+            (Self::Id, None) => JobId::parse(place).is_ok(),
+            (Self::Created(_) | Self::Modified, Some((time, id))) => {
+                is_time(time) && JobId::parse(id).is_ok()
+            }
+            _ => false,
+        }
+    }
 }
 
 /// Reads what is durable.
@@ -169,23 +215,29 @@ impl Reader {
         Ok(found)
     }
 
-    /// One page of jobs by age.
+    /// One page of jobs.
     pub async fn list(&self, query: &JobQuery) -> Result<JobPage, ReadError> {
-        let prefix = keys::listing(query.namespace.as_deref());
+        let prefix = query.order.prefix();
         let (mut start, mut end) = (prefix.clone(), prefix_end(&prefix));
-        match &query.after {
-            Some(after) if query.newest_first => end = after.clone(),
-            Some(after) => start = [after, &b"\0"[..]].concat().into(),
+        let behind = query.after.as_ref().map(|place| [&prefix[..], place.as_bytes()].concat());
+        match behind {
+            Some(key) if query.reverse => end = key.into(),
+            Some(key) => start = [&key[..], b"\0"].concat().into(),
             None => {}
         }
-        let range = self.store.range(start, end, query.limit, query.newest_first).await?;
-        let next = range.entries.last().filter(|_| range.more).map(|entry| entry.key.clone());
-        let mut page = JobPage { jobs: Vec::with_capacity(range.entries.len()), next };
-        for id in range.entries.iter().filter_map(|entry| keys::listed_job(&entry.key)) {
-            if let Some(head) = self.head(&id).await? {
+        let range = self.store.range(start, end, query.limit, query.reverse).await?;
+        let mut page =
+            JobPage { jobs: Vec::with_capacity(range.entries.len()), more: range.more, last: None };
+        for entry in &range.entries {
+            let place =
+                String::from_utf8_lossy(entry.key.get(prefix.len()..).unwrap_or_default()).into_owned();
+            if let Some(id) = keys::listed_job(&entry.key)
+                && let Some(head) = self.head(&id).await?
+            {
                 let spec = self.spec(&id, head.version).await?;
-                page.jobs.push((head, spec));
+                page.jobs.push(ListedJob { place: place.clone(), head, spec });
             }
+            page.last = Some(place);
         }
         Ok(page)
     }

@@ -7,6 +7,7 @@ use crate::model;
 
 /// Answer of `agent/alive`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "PascalCase", default)]
 pub struct Alive {
     /// `OK`.
@@ -15,6 +16,7 @@ pub struct Alive {
 
 /// Which build of which program.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "PascalCase", default)]
 pub struct BuildVersionInfo {
     /// First number of the version.
@@ -55,6 +57,7 @@ impl From<&model::BuildInfo> for BuildVersionInfo {
 
 /// Answer of `agent/node`: newer clients read the node's information at the top, older ones the whole state.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct AgentNode {
     /// For clients from 1.6 on.
     #[serde(flatten)]

@@ -131,6 +131,7 @@ pub fn decode(job: &Value, defaults: &Defaults) -> Result<Decoded, InvalidJob> {
             decoded.unknown_fields = report.unknown;
             Ok(decoded)
         }
-        _ => Err(InvalidJob { errors: report.errors }),
+        // A misspelt field is often why another one is missing.
+        _ => Err(InvalidJob { errors: report.errors.into_iter().chain(report.unknown).collect() }),
     }
 }

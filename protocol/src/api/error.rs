@@ -8,6 +8,7 @@ use super::tolerant::nullable;
 
 /// What went wrong, for programs and for people.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "PascalCase", default)]
 pub struct ErrorBody {
     /// The HTTP status again.

@@ -12,6 +12,7 @@ use crate::model;
 
 /// One attempt to run a job on one node.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "PascalCase", default)]
 pub struct Execution {
     /// `e-<uuid>`.
@@ -68,6 +69,7 @@ pub struct Execution {
 
 /// What each task of an execution was given.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "PascalCase", default)]
 pub struct AllocatedResources {
     /// By task name.
@@ -77,6 +79,7 @@ pub struct AllocatedResources {
 
 /// How a task ended and the beginning of what it printed.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "PascalCase", default)]
 pub struct RunOutput {
     /// First 2048 bytes.

@@ -11,6 +11,7 @@ use crate::time::Timestamp;
 
 /// One entry of a job's history.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "PascalCase", default)]
 pub struct HistoryItem {
     /// 1, 2, 3 … per job, over all its versions.
@@ -30,11 +31,13 @@ pub struct HistoryItem {
     pub event: Event,
     /// When it was written down.
     #[serde(with = "rfc3339")]
+    #[cfg_attr(feature = "schema", schemars(with = "String"))]
     pub time: Timestamp,
 }
 
 /// What a history entry is about.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum HistoryType {
     /// The job.
     JobLevel,
@@ -48,6 +51,7 @@ pub enum HistoryType {
 
 /// Something worth telling.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "PascalCase", default)]
 pub struct Event {
     /// A sentence for people.
@@ -56,6 +60,7 @@ pub struct Event {
     pub topic: String,
     /// When it happened.
     #[serde(with = "rfc3339")]
+    #[cfg_attr(feature = "schema", schemars(with = "String"))]
     pub timestamp: Timestamp,
     /// Keys of semantics.md 0.4.
     #[serde(skip_serializing_if = "BTreeMap::is_empty", deserialize_with = "nullable")]

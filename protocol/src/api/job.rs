@@ -11,6 +11,7 @@ use crate::model;
 
 /// One version of a job, with where the job stands. All keys are always written.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "PascalCase", default)]
 pub struct Job {
     /// `j-<uuid>`, or a chosen one.
@@ -54,6 +55,7 @@ pub struct Job {
 
 /// One unit of work.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "PascalCase", default)]
 pub struct Task {
     /// Its name.
@@ -89,6 +91,7 @@ pub struct Task {
 
 /// A kind and its parameters.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "PascalCase", default)]
 pub struct SpecConfig {
     /// Compared without regard to case.
@@ -113,6 +116,7 @@ impl SpecConfig {
 
 /// Data a task needs.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "PascalCase", default)]
 pub struct InputSource {
     /// Where it comes from.
@@ -128,6 +132,7 @@ pub struct InputSource {
 
 /// A directory that is kept.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "PascalCase", default)]
 pub struct ResultPath {
     /// Name in the results.
@@ -138,6 +143,7 @@ pub struct ResultPath {
 
 /// A rule over a node's labels.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "PascalCase", default)]
 pub struct Constraint {
     /// Label key.
@@ -151,6 +157,7 @@ pub struct Constraint {
 
 /// Requested amounts as text.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct ResourcesConfig {
     /// `500m`, `0.5`.
@@ -169,6 +176,7 @@ pub struct ResourcesConfig {
 
 /// What a task may reach.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "PascalCase", default)]
 pub struct Network {
     /// `Default`, `None`, `Host`, `Full`, `HTTP` or `Bridge`.
@@ -190,6 +198,7 @@ impl Default for Network {
 
 /// A port of the task made reachable.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "PascalCase", default)]
 pub struct PortMapping {
     /// Its name.
@@ -207,6 +216,7 @@ pub struct PortMapping {
 
 /// Limits in whole seconds; 0 means none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "PascalCase", default)]
 pub struct Timeouts {
     /// One execution.

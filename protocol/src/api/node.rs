@@ -13,6 +13,7 @@ use crate::time::Timestamp;
 
 /// A node, whether it may take work, and whether it is there.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "PascalCase", default)]
 pub struct NodeState {
     /// What the node says about itself.
@@ -33,6 +34,7 @@ pub struct NodeState {
 
 /// What a node says about itself.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "PascalCase", default)]
 pub struct NodeInfo {
     /// Its name.
@@ -56,16 +58,20 @@ pub struct NodeInfo {
 
 /// What a node can run, and how much of it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "PascalCase", default)]
 pub struct ComputeNodeInfo {
     /// Lower-case names.
     #[serde(serialize_with = "null_when_empty", deserialize_with = "nullable")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<Vec<String>>"))]
     pub execution_engines: Vec<String>,
     /// Lower-case names.
     #[serde(serialize_with = "null_when_empty", deserialize_with = "nullable")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<Vec<String>>"))]
     pub publishers: Vec<String>,
     /// Lower-case names.
     #[serde(serialize_with = "null_when_empty", deserialize_with = "nullable")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<Vec<String>>"))]
     pub storage_sources: Vec<String>,
     /// All that is offered.
     pub max_capacity: Resources,
@@ -89,6 +95,7 @@ pub struct ComputeNodeInfo {
 
 /// Whether a node is there.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum Connection {
     /// It is.
     #[serde(rename = "CONNECTED")]
@@ -111,12 +118,14 @@ impl Connection {
 
 /// Whether a node is there, and since when.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "PascalCase", default)]
 pub struct ConnectionState {
     /// Whether it is there.
     pub status: Connection,
     /// When it was last heard.
     #[serde(with = "rfc3339")]
+    #[cfg_attr(feature = "schema", schemars(with = "String"))]
     pub last_heartbeat: Timestamp,
     /// Last observation taken in from it.
     #[serde(skip_serializing_if = "is_default")]
@@ -126,9 +135,11 @@ pub struct ConnectionState {
     pub last_orchestrator_seq_num: u64,
     /// When it last came.
     #[serde(with = "rfc3339")]
+    #[cfg_attr(feature = "schema", schemars(with = "String"))]
     pub connected_since: Timestamp,
     /// When it last went.
     #[serde(with = "rfc3339")]
+    #[cfg_attr(feature = "schema", schemars(with = "String"))]
     pub disconnected_since: Timestamp,
     /// Why it is not there; may be empty.
     #[serde(skip_serializing_if = "String::is_empty", deserialize_with = "nullable")]

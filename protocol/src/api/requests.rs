@@ -12,9 +12,11 @@ use super::tolerant::{null_when_empty, nullable};
 /// `PUT orchestrator/jobs`. The job stays as it was written, so that the server can
 /// say which fields it does not know.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "PascalCase", default)]
 pub struct PutJobRequest {
     /// The job; `null` is refused.
+    #[cfg_attr(feature = "schema", schemars(with = "super::job::Job"))]
     pub job: Value,
     /// Make a new version even if nothing changed.
     pub force: bool,
@@ -22,6 +24,7 @@ pub struct PutJobRequest {
 
 /// Answer of `PUT orchestrator/jobs`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "PascalCase", default)]
 pub struct PutJobResponse {
     /// The job, new or updated.
@@ -32,11 +35,26 @@ pub struct PutJobResponse {
     pub evaluation_id: String,
     /// What was ignored or odd.
     #[serde(serialize_with = "null_when_empty", deserialize_with = "nullable")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<Vec<String>>"))]
+    pub warnings: Vec<String>,
+}
+
+/// Answer of `PUT orchestrator/jobs/diff`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "PascalCase", default)]
+pub struct DiffJobResponse {
+    /// For people; lines that begin with `+` and `-` differ. Empty when nothing does.
+    pub diff: String,
+    /// What was ignored or odd.
+    #[serde(serialize_with = "null_when_empty", deserialize_with = "nullable")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<Vec<String>>"))]
     pub warnings: Vec<String>,
 }
 
 /// `DELETE orchestrator/jobs/{id}`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct StopJobRequest {
     /// Why. The key is lower-case.
@@ -46,6 +64,7 @@ pub struct StopJobRequest {
 
 /// Answer of `DELETE orchestrator/jobs/{id}`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct StopJobResponse {
     /// Empty when the job was stopped already.
@@ -55,6 +74,7 @@ pub struct StopJobResponse {
 
 /// `PUT orchestrator/jobs/{id}/rerun`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "PascalCase", default)]
 pub struct RerunJobRequest {
     /// Which version; 0 is the latest.
@@ -69,6 +89,7 @@ pub struct RerunJobRequest {
 
 /// Answer of `PUT orchestrator/jobs/{id}/rerun`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "PascalCase", default)]
 pub struct RerunJobResponse {
     /// The job.
@@ -81,18 +102,24 @@ pub struct RerunJobResponse {
     pub evaluation_id: String,
     /// What was ignored or odd.
     #[serde(serialize_with = "null_when_empty", deserialize_with = "nullable")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<Vec<String>>"))]
     pub warnings: Vec<String>,
 }
 
 /// A page of jobs, executions, history entries, versions or results.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "PascalCase")]
 pub struct ListResponse<T> {
     /// Asks for the next page; empty at the end.
     #[serde(default, deserialize_with = "nullable")]
     pub next_token: String,
     /// Never `null`.
-    #[serde(default = "Vec::new", deserialize_with = "nullable", bound(deserialize = "T: Deserialize<'de>"))]
+    #[serde(
+        default = "Vec::<T>::new",
+        deserialize_with = "nullable",
+        bound(deserialize = "T: Deserialize<'de>")
+    )]
     pub items: Vec<T>,
 }
 
@@ -104,6 +131,7 @@ impl<T> Default for ListResponse<T> {
 
 /// Answer of `GET orchestrator/jobs/{id}`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "PascalCase", default)]
 pub struct GetJobResponse {
     /// The job.
@@ -118,6 +146,7 @@ pub struct GetJobResponse {
 
 /// Answer of `GET orchestrator/nodes`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "PascalCase", default)]
 pub struct ListNodesResponse {
     /// Always empty.
@@ -129,6 +158,7 @@ pub struct ListNodesResponse {
 
 /// Answer of `GET orchestrator/nodes/{id}`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "PascalCase", default)]
 pub struct GetNodeResponse {
     /// The node.
@@ -137,6 +167,7 @@ pub struct GetNodeResponse {
 
 /// `PUT orchestrator/nodes/{id}`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "PascalCase", default)]
 pub struct NodeActionRequest {
     /// `approve`, `reject` or `delete`.
@@ -154,6 +185,7 @@ pub struct NodeActionRequest {
 
 /// Answer of `PUT orchestrator/nodes/{id}`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "PascalCase", default)]
 pub struct NodeActionResponse {
     /// It was done.
@@ -165,6 +197,7 @@ pub struct NodeActionResponse {
 
 /// One message of the log socket.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct LogFrame {
     /// Why there is no (more) output.
@@ -176,6 +209,7 @@ pub struct LogFrame {
 
 /// A piece of a task's output, with its own newlines.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "PascalCase", default)]
 pub struct LogLine {
     /// [`LogLine::STDOUT`], [`LogLine::STDERR`] or 0.

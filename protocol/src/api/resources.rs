@@ -7,6 +7,7 @@ use crate::model;
 
 /// What a machine offers, or an execution is given.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct Resources {
     /// Cores.
@@ -28,6 +29,7 @@ pub struct Resources {
 
 /// One GPU.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "PascalCase", default)]
 pub struct Gpu {
     /// Number on its machine.

@@ -10,6 +10,7 @@ use crate::model;
 
 /// A state, why, and machine-readable reasons.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "PascalCase", default)]
 pub struct State<T: Default> {
     /// Which state.
@@ -154,6 +155,59 @@ number_that_may_be_a_word!(DesiredStateNumber, 3, desired_word);
 enum NumberOrWord {
     Number(u8),
     Word(String),
+}
+
+#[cfg(feature = "schema")]
+mod schema {
+    use std::borrow::Cow;
+
+    use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+
+    use super::{ComputeStateNumber, DesiredStateNumber, JobStateWord};
+
+    impl JsonSchema for JobStateWord {
+        fn schema_name() -> Cow<'static, str> {
+            "JobState".into()
+        }
+
+        fn json_schema(_: &mut SchemaGenerator) -> Schema {
+            json_schema!({
+                "type": "string",
+                "enum": ["Undefined", "Pending", "Queued", "Running", "Completed", "Failed", "Stopped"]
+            })
+        }
+    }
+
+    impl JsonSchema for ComputeStateNumber {
+        fn schema_name() -> Cow<'static, str> {
+            "ComputeState".into()
+        }
+
+        fn json_schema(_: &mut SchemaGenerator) -> Schema {
+            json_schema!({
+                "type": "integer",
+                "minimum": 0,
+                "maximum": 11,
+                "description": "0 Undefined, 1 New, 2 AskForBid, 3 AskForBidAccepted, 4 AskForBidRejected, \
+                    5 BidAccepted, 6 Running, 7 Publishing, 8 BidRejected, 9 Completed, 10 Failed, 11 Cancelled"
+            })
+        }
+    }
+
+    impl JsonSchema for DesiredStateNumber {
+        fn schema_name() -> Cow<'static, str> {
+            "DesiredState".into()
+        }
+
+        fn json_schema(_: &mut SchemaGenerator) -> Schema {
+            json_schema!({
+                "type": "integer",
+                "minimum": 0,
+                "maximum": 2,
+                "description": "0 Pending, 1 Running, 2 Stopped"
+            })
+        }
+    }
 }
 
 #[cfg(test)]

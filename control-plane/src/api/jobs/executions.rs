@@ -7,14 +7,16 @@ use axum::Extension;
 use axum::extract::{Path, State};
 use axum::http::HeaderMap;
 use bacalhau_protocol::api::{self, ListResponse};
+use bacalhau_protocol::ids::ExecutionId;
 use bacalhau_protocol::model::{Execution, Job};
+use bacalhau_protocol::time::Timestamp;
 
 use super::lookup;
 use super::show::Shown;
 use crate::api::answer::Answer;
 use crate::api::caller::{Action, Caller, Resource, authorize};
 use crate::api::error::ApiError;
-use crate::api::page::{MAX_ITEMS, Token, page_size, slice};
+use crate::api::page::{MAX_ITEMS, Token, page_size};
 use crate::api::query::Params;
 use crate::api::routes::Api;
 
@@ -25,8 +27,12 @@ pub(super) struct Page {
     order: Order,
     reverse: bool,
     limit: usize,
-    offset: usize,
+    /// What the page before ended with; absent on the first one.
+    after: Option<Place>,
 }
+
+/// Where an execution stands: stays valid while executions come.
+type Place = (Timestamp, ExecutionId);
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Order {
@@ -35,9 +41,16 @@ enum Order {
 }
 
 impl Page {
+    /// Asks for what comes behind `last`.
+    fn token(&self, last: &Execution) -> Token {
+        let (at, id) = self.order.place(last);
+        let position = format!("{}/{id}", at.0);
+        Token { sort: self.order.word().into(), reverse: self.reverse, limit: self.limit, position }
+    }
+
     /// The first page of one version.
     pub(super) fn of_version(version: u64) -> Self {
-        Self { version: Some(version), order: Order::Created, reverse: false, limit: MAX_ITEMS, offset: 0 }
+        Self { version: Some(version), order: Order::Created, reverse: false, limit: MAX_ITEMS, after: None }
     }
 }
 
@@ -64,21 +77,18 @@ pub(super) async fn page(
 ) -> Result<ListResponse<api::Execution>, ApiError> {
     let mut executions = api.parts.orchestrator.reader().executions(&job.id).await?;
     executions.retain(|execution| page.version.is_none_or(|version| execution.job_version == version));
-    match page.order {
-        Order::Created => executions.sort_by_key(|execution| (execution.created, execution.id.clone())),
-        Order::Modified => executions.sort_by_key(|execution| (execution.modified, execution.id.clone())),
+    let is_behind = |place: Place, after| if page.reverse { place < after } else { place > after };
+    if let Some(after) = &page.after {
+        executions.retain(|execution| is_behind(page.order.place(execution), after.clone()));
     }
+    executions.sort_by_cached_key(|execution| page.order.place(execution));
     if page.reverse {
         executions.reverse();
     }
-    let (executions, next) = slice(executions, page.offset, page.limit);
-    let token = |position| Token {
-        sort: page.order.word().into(),
-        reverse: page.reverse,
-        limit: page.limit,
-        position,
-    };
-    let next_token = next.map(|position| token(position).to_string()).unwrap_or_default();
+    let has_more = executions.len() > page.limit;
+    executions.truncate(page.limit);
+    let last = executions.last().filter(|_| has_more);
+    let next_token = last.map(|last| page.token(last).to_string()).unwrap_or_default();
     Ok(ListResponse { next_token, items: show(api, job, &executions, shown).await? })
 }
 
@@ -105,19 +115,29 @@ fn asked(params: &Params, job: &Job) -> Result<Page, ApiError> {
     let token = params.text("next_token");
     if !token.is_empty() {
         let Token { sort, reverse, limit, position } = Token::parse(token)?;
-        let offset = position.parse().map_err(|_| ApiError::bad_token(token))?;
-        return Ok(Page { version, order: Order::parse(&sort)?, reverse, limit, offset });
+        let after = Some(parse_place(&position).ok_or_else(|| ApiError::bad_token(token))?);
+        return Ok(Page { version, order: Order::parse(&sort)?, reverse, limit, after });
     }
     Ok(Page {
         version,
         order: Order::parse(params.text("order_by"))?,
         reverse: params.flag("reverse")?,
         limit: page_size(params.number("limit")?),
-        offset: 0,
+        after: None,
     })
 }
 
+fn parse_place(text: &str) -> Option<Place> {
+    let (nanos, id) = text.split_once('/')?;
+    Some((Timestamp(nanos.parse().ok()?), ExecutionId::parse(id).ok()?))
+}
+
 impl Order {
+    fn place(self, execution: &Execution) -> Place {
+        let at = if self == Self::Created { execution.created } else { execution.modified };
+        (at, execution.id.clone())
+    }
+
     fn parse(word: &str) -> Result<Self, ApiError> {
         match word {
             "" | "create_time" | "created_at" => Ok(Self::Created),

@@ -1,5 +1,6 @@
 //! Jobs and what belongs to them (api.md 3.1 to 3.11).
 
+pub(super) mod diff;
 pub(super) mod executions;
 pub(super) mod get;
 pub(super) mod history;

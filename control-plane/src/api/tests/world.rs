@@ -62,6 +62,7 @@ impl World {
         let parts = Parts {
             node_id: "hub".to_owned(),
             defaults: Defaults::default(),
+            config: Arc::new(json!({"NameProvider": "hostname"})),
             orchestrator: orchestrator.clone(),
             blobs: blobs.clone(),
             relay: fleet.relay(),
