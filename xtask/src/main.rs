@@ -1,6 +1,7 @@
 //! The project's own commands, run as `cargo xtask <command>`. One file per command; see CONTRIBUTING.md.
 
 mod bench;
+mod clients;
 mod demo;
 mod dist;
 mod duckdb_image;

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use anyhow::{Result, bail};
 
-use crate::{shell, toolchain, tools, workspace};
+use crate::{clients, shell, toolchain, tools, workspace};
 
 /// Installs what the named groups need and is not there yet; without names, the group `test`.
 pub(crate) fn run(arguments: &[String]) -> Result<()> {
@@ -29,8 +29,8 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
             Means::RustupComponents => {
                 shell::run(Command::new("rustup").args(["component", "add"]).args(COMPONENTS))?
             }
-            Means::PythonEnvironment => install_zig()?,
             Means::Tools(packages) => tools::install(packages)?,
+            Means::Steps(steps) => steps()?,
         }
     }
     Ok(())
@@ -53,10 +53,10 @@ enum Means {
     DebianPackages(&'static [&'static str]),
     /// Rust's own tools; a minimal installation comes without them.
     RustupComponents,
-    /// From PyPI into `.zig/`, which git ignores.
-    PythonEnvironment,
     /// From PyPI into `.tools/`, which git ignores.
     Tools(&'static [&'static str]),
+    /// Something of this repository's own, into a folder that git ignores.
+    Steps(fn() -> Result<()>),
 }
 
 fn select(names: &[String]) -> Result<Vec<&'static Group>> {
@@ -137,15 +137,26 @@ const GROUPS: [Group; 4] = [
                 is_met: || COMPONENTS.iter().all(|component| cargo_has(component)),
                 means: Means::RustupComponents,
             },
-            Requirement {
-                what: "Python with virtual environments",
-                is_met: python_can_make_environments,
-                means: Means::DebianPackages(&["python3", "python3-venv"]),
-            },
+            PYTHON,
             Requirement {
                 what: "the DuckDB command line",
                 is_met: || tools::duckdb().is_ok(),
                 means: Means::Tools(&[tools::DUCKDB]),
+            },
+            Requirement {
+                what: "Bacalhau's SDK for Python, and schemathesis",
+                is_met: clients::has_python_clients,
+                means: Means::Steps(clients::install_python_clients),
+            },
+            Requirement {
+                what: "a Go compiler, for Bacalhau's own command line",
+                is_met: || clients::has_bacalhau() || shell::is_installed("go"),
+                means: Means::DebianPackages(&["golang-go", "ca-certificates"]),
+            },
+            Requirement {
+                what: "Bacalhau's own command line",
+                is_met: clients::has_bacalhau,
+                means: Means::Steps(clients::build_bacalhau),
             },
         ],
     },
@@ -153,15 +164,11 @@ const GROUPS: [Group; 4] = [
         name: "cross",
         purpose: "the cross compiler and linker of `cargo xtask dist`",
         requirements: &[
-            Requirement {
-                what: "Python with virtual environments",
-                is_met: python_can_make_environments,
-                means: Means::DebianPackages(&["python3", "python3-venv"]),
-            },
+            PYTHON,
             Requirement {
                 what: "zig and cargo-zigbuild",
                 is_met: || toolchain::zig_folder().join("bin/cargo-zigbuild").is_file(),
-                means: Means::PythonEnvironment,
+                means: Means::Steps(install_zig),
             },
         ],
     },
@@ -196,6 +203,12 @@ const GROUPS: [Group; 4] = [
         }],
     },
 ];
+
+const PYTHON: Requirement = Requirement {
+    what: "Python with virtual environments",
+    is_met: python_can_make_environments,
+    means: Means::DebianPackages(&["python3", "python3-venv"]),
+};
 
 const COMPONENTS: [&str; 2] = ["rustfmt", "clippy"];
 const PYTHON_PACKAGES: [&str; 2] = ["ziglang", "cargo-zigbuild"];

@@ -142,6 +142,11 @@ impl Cluster {
         self.client.endpoint()
     }
 
+    /// The API's host and port, as other programs want them.
+    pub(crate) fn api(&self) -> (&'static str, String) {
+        ("127.0.0.1", self.ports.api.to_string())
+    }
+
     /// Where agents dial.
     pub(crate) fn fleet_address(&self) -> String {
         format!("127.0.0.1:{}", self.ports.fleet)
