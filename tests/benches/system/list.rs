@@ -1,4 +1,4 @@
-//! Whether ended jobs cost anything: listing, describing and the control plane's memory, with few and with many.
+//! Whether ended jobs cost anything: listing, describing, history and the control plane's memory, with few and with many.
 //!
 //! The jobs are real: submitted through the API and run by devices of another process, see [`crate::devices`].
 
@@ -21,12 +21,16 @@ const SUBMITTERS: usize = 64;
 const ROUNDS: usize = 300;
 /// As `bacalhau job list` asks.
 const FIRST_PAGE: &str = "/orchestrator/jobs?limit=10&order_by=created_at&reverse=true";
+/// The same by last change.
+const BY_CHANGE: &str = "/orchestrator/jobs?limit=10&order_by=modified_at&reverse=true";
 
 /// What callers wait for, each the median.
 struct Waits {
     first_page: Duration,
+    by_change: Duration,
     by_short_id: Duration,
     by_name: Duration,
+    history: Duration,
 }
 
 pub(crate) async fn run(many: usize) -> Result<()> {
@@ -41,8 +45,10 @@ pub(crate) async fn run(many: usize) -> Result<()> {
     let much = waits(&cluster, many).await?;
     for (what, few, much) in [
         ("first page of 10 jobs", few.first_page, much.first_page),
+        ("first page by last change", few.by_change, much.by_change),
         ("describe by short id", few.by_short_id, much.by_short_id),
         ("describe by name", few.by_name, much.by_name),
+        ("history by name", few.history, much.history),
     ] {
         let ratio = much.div_duration_f64(few);
         println!("{what}: p50 {few:.2?} with {FEW} ended jobs, {much:.2?} with {many}; ratio {ratio:.2}");
@@ -69,11 +75,16 @@ fn tell_memory(when: &str) -> Result<()> {
 async fn waits(cluster: &Cluster, jobs: usize) -> Result<Waits> {
     Ok(Waits {
         first_page: median(cluster, |_| FIRST_PAGE.to_owned()).await?,
+        by_change: median(cluster, |_| BY_CHANGE.to_owned()).await?,
         by_short_id: {
             let ids = short_ids(cluster, jobs).await?;
             median(cluster, |round| format!("/orchestrator/jobs/{}", ids[round % ids.len()])).await?
         },
         by_name: median(cluster, |round| format!("/orchestrator/jobs/{}", name(round * 7919 % jobs))).await?,
+        history: median(cluster, |round| {
+            format!("/orchestrator/jobs/{}/history?event_type=all&limit=10", name(round * 7919 % jobs))
+        })
+        .await?,
     })
 }
 

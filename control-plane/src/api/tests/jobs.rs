@@ -254,3 +254,55 @@ async fn data_that_is_gone_is_missed_at_submit() {
     let (status, _, message) = world.put(JOBS, json!({"Job": shown})).await.refusal();
     assert!(status == 400 && message.contains("not stored here"), "{message}");
 }
+
+#[tokio::test]
+async fn a_submission_is_compared_with_the_job_that_holds_its_name() {
+    let world = World::start().await;
+    world.submit(job("nightly", "batch")).await;
+    let diff = async |job: Value| world.put(&format!("{JOBS}/diff"), json!({"Job": job})).await;
+    assert_eq!(diff(job("nightly", "batch")).await.ok(), json!({"Diff": "", "Warnings": null}));
+    let mut changed = job("nightly", "batch");
+    changed["Count"] = json!(3);
+    let shown = diff(changed).await.ok();
+    let shown = shown["Diff"].as_str().unwrap();
+    assert!(shown.contains("\n-Count: 1\n+Count: 3\n") && !shown.contains("bacalhau.org/"), "{shown}");
+    assert_eq!(world.get(&format!("{JOBS}/nightly")).await.ok()["Job"]["Version"], 1);
+    let unknown = diff(job("weekly", "batch")).await.refusal();
+    assert_eq!((unknown.0, unknown.2.as_str()), (404, "job name index not found: weekly:default"));
+    let mut unnamed = job("", "batch");
+    unnamed["Name"] = Value::Null;
+    assert!(diff(unnamed).await.refusal().2.starts_with("invalid job spec: name is missing"));
+    assert_eq!(diff(Value::Null).await.refusal().2, "empty/nil job");
+}
+
+#[tokio::test]
+async fn pages_stay_right_while_jobs_come_and_change() {
+    let world = World::start().await;
+    for index in 0..4 {
+        world.submit(job(&format!("job-{index}"), "batch")).await;
+    }
+    let first = world.get(&format!("{JOBS}?limit=2&order_by=modified_at&reverse=true")).await.ok();
+    let names = |page: &Value| -> Vec<String> {
+        page["Items"].as_array().unwrap().iter().map(|job| job["Name"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(names(&first), ["job-3", "job-2"]);
+    world.submit(job("job-4", "batch")).await;
+    let mut newer = job("job-3", "batch");
+    newer["Priority"] = json!(1);
+    world.submit(newer).await;
+    let token = first["NextToken"].as_str().unwrap();
+    let second = world.get(&format!("{JOBS}?next_token={token}")).await.ok();
+    assert_eq!(names(&second), ["job-1", "job-0"]);
+    let newest = world.get(&format!("{JOBS}?limit=3&order_by=modified_at&reverse=true")).await.ok();
+    assert_eq!(names(&newest), ["job-3", "job-4", "job-2"]);
+    let elsewhere = world.get(&format!("{JOBS}?order_by=modified_at&namespace=other")).await.ok();
+    assert_eq!(elsewhere, json!({"NextToken": "", "Items": []}));
+}
+
+#[tokio::test]
+async fn a_misspelt_field_is_told_beside_the_missing_one() {
+    let world = World::start().await;
+    let (_, _, message) = world.put(JOBS, json!({"Job": {"Type": "batch", "Taks": []}})).await.refusal();
+    assert!(message.contains("Tasks: missing job tasks"), "{message}");
+    assert!(message.contains("Taks: unknown field, did you mean Tasks?"), "{message}");
+}

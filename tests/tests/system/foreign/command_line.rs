@@ -41,7 +41,6 @@ fn file(cluster: &Cluster, job: &Value) -> String {
 fn named(name: &str, job_type: &str, guest: &str) -> Value {
     let mut job = job::of(job_type, guest);
     job["Name"] = json!(name);
-    job["Count"] = json!(if job_type == "batch" { 1 } else { 0 });
     job["Namespace"] = json!("default");
     job
 }
@@ -52,8 +51,7 @@ async fn a_job_runs_and_everything_about_it_is_told() {
     let greeting = named("greeting", "batch", &guests::hello("hello from go"));
     let path = file(&cluster, &greeting);
     works(&cluster, &["job", "validate", &path], &["OK"]).await;
-    works(&cluster, &["job", "run", &path], &["Job successfully submitted", "Completed", "hello from go"])
-        .await;
+    works(&cluster, &["job", "run", &path], &["Job successfully submitted", "Completed successfully"]).await;
     works(&cluster, &["job", "list"], &["greeting", "Completed"]).await;
     works(&cluster, &["job", "list", "--order-by", "id", "--output", "json"], &["greeting"]).await;
     works(&cluster, &["job", "describe", "greeting"], &["greeting", "Completed", "edge-1", "hello from go"])

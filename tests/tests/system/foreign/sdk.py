@@ -80,7 +80,7 @@ def main(hello, endless):
     assert json.loads(one.data)["Node"]["Connection"] == "CONNECTED"
 
     ops = ops_api.OpsApi(client)
-    assert ops.agentalive().status == "OK"
+    assert "OK" in ops.agentalive()
     assert ops.agentversion().git_version.startswith("v1.9"), "what clients compare with"
     print("everything worked")
 
