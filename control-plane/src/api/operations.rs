@@ -66,38 +66,39 @@ fn about_jobs() -> Vec<Operation> {
     ]
 }
 
+const EXECUTIONS: &[Query] = &[
+    NAMESPACE,
+    VERSION,
+    ALL_VERSIONS,
+    Query("order_by", Word(EXECUTION_ORDER), "`created_at` when empty"),
+    REVERSE,
+    LIMIT,
+    TOKEN,
+];
+const HISTORY: &[Query] = &[
+    NAMESPACE,
+    VERSION,
+    ALL_VERSIONS,
+    Query("event_type", Word(&["all", "job", "execution"]), "only of this level"),
+    Query("execution_id", Text, "only of this execution; the start of its id is enough"),
+    Query("since", Number, "Unix seconds of the earliest"),
+    Query("limit", Number, "most items of a page; 100 when 0"),
+    TOKEN,
+];
+const LOGS: &[Query] = &[
+    NAMESPACE,
+    VERSION,
+    ALL_VERSIONS,
+    Query("execution_id", Text, "of this execution; of the one changed last when empty"),
+    Query("follow", Flag, "until the execution ends"),
+    Query("tail", Flag, "only what is printed from now on"),
+];
+
 fn of_one_job() -> Vec<Operation> {
     const JOB: &str = "/api/v1/orchestrator/jobs/{id}";
     const GET: &[Query] =
         &[NAMESPACE, VERSION, Query("include", Text, "`executions`, `history`, or both with a comma")];
     const STOP: &[Query] = &[NAMESPACE, Query("reason", Text, "why; the body's wins")];
-    const EXECUTIONS: &[Query] = &[
-        NAMESPACE,
-        VERSION,
-        ALL_VERSIONS,
-        Query("order_by", Word(EXECUTION_ORDER), "`created_at` when empty"),
-        REVERSE,
-        LIMIT,
-        TOKEN,
-    ];
-    const HISTORY: &[Query] = &[
-        NAMESPACE,
-        VERSION,
-        ALL_VERSIONS,
-        Query("event_type", Word(&["all", "job", "execution"]), "only of this level"),
-        Query("execution_id", Text, "only of this execution; the start of its id is enough"),
-        Query("since", Number, "Unix seconds of the earliest"),
-        Query("limit", Number, "most items of a page; 100 when 0"),
-        TOKEN,
-    ];
-    const LOGS: &[Query] = &[
-        NAMESPACE,
-        VERSION,
-        ALL_VERSIONS,
-        Query("execution_id", Text, "of this execution; of the one changed last when empty"),
-        Query("follow", Flag, "until the execution ends"),
-        Query("tail", Flag, "only what is printed from now on"),
-    ];
     let archive = Gives::Bytes("application/gzip");
     vec![
         Operation::get(JOB, "A job by name, id, or the start of an id", jobs::get::get)

@@ -67,7 +67,7 @@ async fn a_job_runs_and_everything_about_it_is_told() {
     works(&cluster, &["job", "get", &output, "greeting"], &["Results for job"]).await;
     assert_eq!(fs::read_to_string(folder.join("stdout")).unwrap(), "hello from go");
     fails(&cluster, &["job", "describe", "nothing"], "job not found: nothing").await;
-    fails(&cluster, &["job", "stop", "greeting"], "cannot stop job in state Completed").await;
+    fails(&cluster, &["job", "stop", "greeting"], "already in a terminal state").await;
 }
 
 #[tokio::test]
