@@ -3,12 +3,12 @@
 use std::io;
 use std::net::SocketAddr;
 
-use axum::serve::Listener;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::Parts;
+use super::connections::serve;
 use super::routes::routes;
 use super::tls::{Tls, TlsListener};
 
@@ -35,10 +35,10 @@ impl Server {
         let address = listener.local_addr().map_err(refused)?;
         let stop = CancellationToken::new();
         let serving = match tls {
-            None => tokio::spawn(serve(listener, parts, stop.clone())),
+            None => tokio::spawn(serve(listener, routes(parts), stop.clone())),
             Some(tls) => {
                 let listener = TlsListener::new(listener, tls).map_err(refused)?;
-                tokio::spawn(serve(listener, parts, stop.clone()))
+                tokio::spawn(serve(listener, routes(parts), stop.clone()))
             }
         };
         Ok(Self { address, stop, serving })
@@ -57,12 +57,5 @@ impl Server {
         if tokio::time::timeout(std::time::Duration::from_secs(2), self.serving).await.is_err() {
             abort.abort();
         }
-    }
-}
-
-async fn serve<L: Listener<Addr: std::fmt::Debug>>(listener: L, parts: Parts, stop: CancellationToken) {
-    let served = axum::serve(listener, routes(parts)).with_graceful_shutdown(stop.cancelled_owned()).await;
-    if let Err(error) = served {
-        tracing::error!(%error, "the API ended");
     }
 }

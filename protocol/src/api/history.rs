@@ -33,6 +33,12 @@ pub struct HistoryItem {
     #[serde(with = "rfc3339")]
     #[cfg_attr(feature = "schema", schemars(with = "String"))]
     pub time: Timestamp,
+    /// For clients before 1.5, and empty.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub job_state: Option<BTreeMap<String, String>>,
+    /// For clients before 1.5, and empty.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub execution_state: Option<BTreeMap<String, String>>,
 }
 
 /// What a history entry is about.

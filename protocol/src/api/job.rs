@@ -82,7 +82,7 @@ pub struct Task {
     #[serde(deserialize_with = "nullable")]
     pub resources: ResourcesConfig,
     /// What it may reach.
-    #[serde(deserialize_with = "nullable")]
+    #[serde(skip_serializing_if = "Network::is_unsaid", deserialize_with = "nullable")]
     pub network: Network,
     /// How long it may take.
     #[serde(deserialize_with = "nullable")]
@@ -188,6 +188,13 @@ pub struct Network {
     /// With `Host` and `Bridge` only.
     #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "nullable")]
     pub ports: Vec<PortMapping>,
+}
+
+impl Network {
+    /// Left out, because the client that is answered knows no word for it.
+    fn is_unsaid(&self) -> bool {
+        self.network_type.is_empty()
+    }
 }
 
 impl Default for Network {

@@ -44,13 +44,13 @@ pub(in crate::api) async fn diff(
     let job = holder.ok_or_else(|| ApiError::name_not_found(name, &wanted.namespace))?;
     authorize(&caller, Action::Read, Resource::Job { submitter: &job.submitter })?;
     let current = lookup::spec(&api, &job, job.version).await?;
-    let diff = difference(&document(&job, &current)?, &document(&job, &wanted.spec)?);
+    let diff = difference(&document(&caller, &job, &current)?, &document(&caller, &job, &wanted.spec)?);
     Ok(Answer(DiffJobResponse { diff, warnings: wanted.warnings }))
 }
 
 /// What users may set of a job, as YAML: that is what they compare it with.
-fn document(job: &Job, spec: &JobSpec) -> Result<String, ApiError> {
-    let shown = show::job(job, job.version, spec);
+fn document(caller: &Caller, job: &Job, spec: &JobSpec) -> Result<String, ApiError> {
+    let shown = show::job(caller, job, job.version, spec);
     let mut document = serde_json::to_value(shown).map_err(|error| ApiError::internal(&error))?;
     if let Value::Object(members) = &mut document {
         members.retain(|key, _| !NOT_THE_USERS.contains(&key.as_str()));

@@ -65,7 +65,7 @@ pub(in crate::api) async fn list(
     let job = lookup::job(&api, &text, params.namespace()).await?;
     authorize(&caller, Action::Read, Resource::Job { submitter: &job.submitter })?;
     let page_asked = asked(&params, &job)?;
-    Ok(Answer(page(&api, &job, &page_asked, &Shown::to(&headers)).await?))
+    Ok(Answer(page(&api, &job, &page_asked, &Shown::to(&headers, &caller)).await?))
 }
 
 /// One page of a job's executions.

@@ -27,14 +27,16 @@ pub(in crate::api) async fn get(
     let version = lookup::version(&params, &job)?.unwrap_or(job.version);
     let spec = lookup::spec(&api, &job, version).await?;
     let includes = |word| params.all("include").flat_map(|list| list.split(',')).any(|part| part == word);
-    let mut answer = GetJobResponse { job: show::job(&job, version, &spec), ..GetJobResponse::default() };
+    let mut answer =
+        GetJobResponse { job: show::job(&caller, &job, version, &spec), ..GetJobResponse::default() };
     if includes("executions") {
         let page = executions::Page::of_version(version);
-        answer.executions = Some(executions::page(&api, &job, &page, &show::Shown::to(&headers)).await?);
+        answer.executions =
+            Some(executions::page(&api, &job, &page, &show::Shown::to(&headers, &caller)).await?);
     }
     if includes("history") {
         let page = history::Page::of(Some(version));
-        answer.history = Some(history::page(&api, &job, &page).await?);
+        answer.history = Some(history::page(&api, &caller, &job, &page).await?);
     }
     Ok(Answer(answer))
 }

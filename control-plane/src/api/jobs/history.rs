@@ -13,6 +13,7 @@ use super::lookup;
 use crate::api::answer::Answer;
 use crate::api::caller::{Action, Caller, Resource, authorize};
 use crate::api::error::ApiError;
+use crate::api::older;
 use crate::api::page::{MAX_ITEMS, Token};
 use crate::api::query::Params;
 use crate::api::routes::Api;
@@ -43,11 +44,16 @@ pub(in crate::api) async fn list(
     let job = lookup::job(&api, &text, params.namespace()).await?;
     authorize(&caller, Action::Read, Resource::Job { submitter: &job.submitter })?;
     let asked = asked(&api, &params, &job).await?;
-    Ok(Answer(page(&api, &job, &asked).await?))
+    Ok(Answer(page(&api, &caller, &job, &asked).await?))
 }
 
 /// One page of a job's history, oldest first.
-pub(super) async fn page(api: &Api, job: &Job, page: &Page) -> Result<ListResponse<HistoryItem>, ApiError> {
+pub(super) async fn page(
+    api: &Api,
+    caller: &Caller,
+    job: &Job,
+    page: &Page,
+) -> Result<ListResponse<HistoryItem>, ApiError> {
     let reader = api.parts.orchestrator.reader();
     // Whether more can happen is asked first: what happens after that is found by the next page.
     let may_grow = may_grow(api, job, page).await?;
@@ -57,7 +63,7 @@ pub(super) async fn page(api: &Api, job: &Job, page: &Page) -> Result<ListRespon
     entries.truncate(page.limit);
     let position = entries.last().map_or(page.after, |entry| entry.sequence);
     let next_token = if has_more || may_grow { page.token(position).to_string() } else { String::new() };
-    let items = entries.into_iter().map(|entry| show(job, entry)).collect();
+    let items = entries.into_iter().map(|entry| show(caller, job, entry)).collect();
     Ok(ListResponse { next_token, items })
 }
 
@@ -137,8 +143,8 @@ fn level(entry: &HistoryEntry) -> HistoryType {
     if entry.execution_id.is_some() { HistoryType::ExecutionLevel } else { HistoryType::JobLevel }
 }
 
-fn show(job: &Job, entry: HistoryEntry) -> HistoryItem {
-    HistoryItem {
+fn show(caller: &Caller, job: &Job, entry: HistoryEntry) -> HistoryItem {
+    let mut shown = HistoryItem {
         seq_num: entry.sequence,
         history_type: level(&entry),
         job_id: job.id.to_string(),
@@ -146,5 +152,8 @@ fn show(job: &Job, entry: HistoryEntry) -> HistoryItem {
         execution_id: entry.execution_id.map(|id| id.to_string()).unwrap_or_default(),
         time: entry.event.at,
         event: Event::from(&entry.event),
-    }
+        ..HistoryItem::default()
+    };
+    older::history(caller, &mut shown);
+    shown
 }

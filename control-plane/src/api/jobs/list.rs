@@ -11,6 +11,7 @@ use bacalhau_protocol::api::{self, ListResponse};
 use bacalhau_protocol::model::Constraint;
 use bacalhau_protocol::selector;
 
+use super::show;
 use crate::api::answer::Answer;
 use crate::api::caller::{Action, Caller, Resource, authorize};
 use crate::api::error::ApiError;
@@ -51,7 +52,7 @@ pub(in crate::api) async fn list(
     let asked = Asked::read(&params)?;
     let (jobs, next) = page(&api, &asked).await?;
     let next_token = next.map(|place| asked.token(place).to_string()).unwrap_or_default();
-    let items = jobs.iter().map(|job| api::Job::from_model(&job.head, &job.spec)).collect();
+    let items = jobs.iter().map(|job| show::job(&caller, &job.head, job.head.version, &job.spec)).collect();
     Ok(Answer(ListResponse { next_token, items }))
 }
 

@@ -32,7 +32,7 @@ pub(in crate::api) async fn list(
     let mut executions = api.parts.orchestrator.reader().executions(&job.id).await?;
     executions.retain(|execution| execution.job_version == job.version);
     executions.sort_by_key(|execution| (execution.created, execution.id.clone()));
-    let shown = Shown::to(&headers);
+    let shown = Shown::to(&headers, &caller);
     let items = executions.iter().filter_map(|execution| shown.published(execution)).collect();
     Ok(Answer(ListResponse { next_token: String::new(), items }))
 }

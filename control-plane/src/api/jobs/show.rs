@@ -6,20 +6,24 @@ use bacalhau_protocol::api;
 use bacalhau_protocol::model::{Execution, Job, JobSpec};
 use bacalhau_protocol::spec::publisher::{UrlDownload, results_path};
 
+use crate::api::caller::Caller;
+use crate::api::older;
+
 /// Shows executions to a caller who reached the server under some address.
 pub(super) struct Shown {
     base: String,
+    caller: Caller,
 }
 
 impl Shown {
     /// Links lead back to where the request came in.
-    pub(super) fn to(headers: &HeaderMap) -> Self {
+    pub(super) fn to(headers: &HeaderMap, caller: &Caller) -> Self {
         let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
         let scheme = match headers.get("x-forwarded-proto") {
             Some(scheme) if scheme == "https" => "https",
             _ => "http",
         };
-        Self { base: format!("{scheme}://{host}") }
+        Self { base: format!("{scheme}://{host}"), caller: caller.clone() }
     }
 
     /// An execution with links that can be followed.
@@ -28,6 +32,7 @@ impl Shown {
         if let Some(published) = self.published(execution) {
             shown.published_result = published;
         }
+        older::execution(&self.caller, &mut shown);
         shown
     }
 
@@ -46,6 +51,8 @@ impl Shown {
 }
 
 /// A job at one of its versions.
-pub(super) fn job(job: &Job, version: u64, spec: &JobSpec) -> api::Job {
-    api::Job { version, ..api::Job::from_model(job, spec) }
+pub(super) fn job(caller: &Caller, job: &Job, version: u64, spec: &JobSpec) -> api::Job {
+    let mut shown = api::Job { version, ..api::Job::from_model(job, spec) };
+    older::job(caller, &mut shown);
+    shown
 }

@@ -23,6 +23,6 @@ pub(in crate::api) async fn list(
     let job = lookup::job(&api, &text, params.namespace()).await?;
     authorize(&caller, Action::Read, Resource::Job { submitter: &job.submitter })?;
     let versions = api.parts.orchestrator.reader().versions(&job.id).await?;
-    let items = versions.iter().map(|(version, spec)| show::job(&job, *version, spec)).collect();
+    let items = versions.iter().map(|(version, spec)| show::job(&caller, &job, *version, spec)).collect();
     Ok(Answer(ListResponse { next_token: String::new(), items }))
 }
