@@ -46,6 +46,10 @@ fn task(dir: &Path) -> TaskRun {
     let module = Mount { host: dir.join("main.wasm").into(), guest, alias: None, access: Access::ReadOnly };
     TaskRun {
         execution_id: "e-bench".to_owned(),
+        job_id: "j-bench".to_owned(),
+        network: Default::default(),
+        limits: Default::default(),
+        notes: Default::default(),
         params: r#"{"EntryModule": "/wasm/main.wasm"}"#.to_owned(),
         environment: [].into(),
         inputs: vec![module],

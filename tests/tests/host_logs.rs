@@ -63,6 +63,10 @@ impl Device {
         };
         TaskRun {
             execution_id: "e-1".to_owned(),
+            job_id: "j-1".to_owned(),
+            network: Default::default(),
+            limits: Default::default(),
+            notes: Default::default(),
             params: json!({"EntryModule": "/wasm/entry.wasm", "Parameters": parameters}).to_string(),
             environment: [].into(),
             inputs: vec![mount(module(), "/wasm/entry.wasm"), mount(self.path("logs"), "/logs")],

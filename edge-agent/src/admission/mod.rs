@@ -106,7 +106,7 @@ impl Admission {
         let kind = &task.engine.kind;
         let Some(executor) = self.executors.get(kind) else { return Some(format!("support {kind:?}")) };
         match executor.availability().await {
-            Availability::Ready => None,
+            Availability::Ready => executor.check(task).await.err(),
             Availability::Unavailable(reason) => Some(format!("support {kind:?}: {reason}")),
         }
     }

@@ -16,12 +16,20 @@ pub enum Effect {
     Admit,
     /// Put it into the local queue; answered by `SlotGranted`, or by `MustWait` and later `SlotGranted`.
     Queue,
-    /// Take it out of the local queue and give back its capacity. Comes only after `Queue`, once.
+    /// Take it out of the local queue and give back its capacity. Comes only after `Queue` or `Occupy`, once.
     LeaveQueue,
     /// Write the record of the execution as it stands after this step.
     Journal,
     /// Bring the inputs here; answered by `InputsReady` or `TaskEnded`. May come again for a task that is tried again.
     PrepareInputs,
+    /// Take capacity without waiting in the local queue, for a task that may run already. Stands for `Queue` and is not
+    /// answered.
+    Occupy,
+    /// Take over the task that an earlier agent process started; answered by `Adopted` and later `TaskEnded`, or by
+    /// `NothingToAdopt`.
+    Adopt,
+    /// Stop looking after the task, which goes on.
+    LetGo,
     /// Start the task; answered by `Started` and later `TaskEnded`, or by `TaskEnded` alone.
     Start,
     /// End what `PrepareInputs`, `Start` or `Publish` began; answered by `TaskEnded`.

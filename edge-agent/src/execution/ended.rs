@@ -6,7 +6,7 @@ use bacalhau_protocol::model::{ObservedState, RunOutput, topic};
 
 use super::report::{FAILS_EXECUTION, IS_ERROR};
 use super::stopped::interrupted;
-use super::{Attempt, Effect, Execution, Now, State, StopCause, TaskEnd, Verdict, text};
+use super::{Advice, Attempt, Effect, Execution, Now, State, StopCause, TaskEnd, Verdict, text};
 
 /// First wait before a long-running task is tried again; it doubles with each run that ends soon.
 const FIRST_BACK_OFF: Duration = Duration::from_secs(1);
@@ -51,7 +51,9 @@ impl Execution {
             TaskEnd::Broken { message, output } => {
                 self.ran(Verdict::Failed(message), output, attempt.deadline, now, effects);
             }
-            TaskEnd::NotStarted { topic, message } => self.fail(topic, &message, now, effects),
+            TaskEnd::NotStarted { topic, message, advice } => {
+                self.fail_with(topic, &message, &advice, now, effects)
+            }
             TaskEnd::Stopped(output) => {
                 self.report.output = output;
                 self.fail(topic::RUNNING, "the engine stopped the task", now, effects);
@@ -93,7 +95,19 @@ impl Execution {
     }
 
     pub(super) fn fail(&mut self, topic: &str, message: &str, now: Now, effects: &mut Vec<Effect>) {
+        self.fail_with(topic, message, &Advice::default(), now, effects);
+    }
+
+    fn fail_with(
+        &mut self,
+        topic: &str,
+        message: &str,
+        advice: &Advice,
+        now: Now,
+        effects: &mut Vec<Effect>,
+    ) {
         self.happened(now, topic, message, &[IS_ERROR, FAILS_EXECUTION]);
+        self.advise(advice);
         self.end(ObservedState::Failed, message, effects);
     }
 
@@ -102,6 +116,9 @@ impl Execution {
         self.state = State::BackingOff { failures: failures.saturating_add(1), until: now.elapsed + wait };
         let message = format!("{}; starts again in {}", end.describe(), text::duration(wait));
         self.happened(now, end.topic(), &message, &[IS_ERROR]);
+        if let TaskEnd::NotStarted { advice, .. } = end {
+            self.advise(advice);
+        }
         self.observe(ObservedState::Accepted, &message, effects);
     }
 
@@ -183,10 +200,17 @@ mod tests {
 
     #[test]
     fn inputs_that_do_not_come_fail_a_batch_execution() {
-        let end = TaskEnd::NotStarted { topic: topic::PREPARING, message: "no such file".into() };
+        let end = TaskEnd::NotStarted {
+            topic: topic::PREPARING,
+            message: "no such file".into(),
+            advice: Advice { code: "Local:NotFound".into(), hint: "mend it".into() },
+        };
         let effects = preparing(JobType::Batch).step(Event::TaskEnded(end), at(1));
         assert_eq!(observation(&effects[0]).message, "no such file");
-        assert_eq!(observation(&effects[0]).events[0].topic, topic::PREPARING);
+        let event = &observation(&effects[0]).events[0];
+        assert_eq!(event.topic, topic::PREPARING);
+        assert_eq!(event.details["ErrorCode"], "Local:NotFound");
+        assert_eq!(event.details["Hint"], "mend it");
     }
 
     #[test]

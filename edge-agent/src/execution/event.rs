@@ -1,5 +1,7 @@
 //! What can happen to an execution.
 
+use std::time::Duration;
+
 use bacalhau_protocol::model::{DesiredState, RunOutput, SpecConfig};
 
 /// What happened. Answers to effects that were overtaken by other events may still come and change nothing.
@@ -28,8 +30,24 @@ pub enum Event {
     MustWait,
     /// Answer to [`super::Effect::PrepareInputs`].
     InputsReady,
+    /// Something worth telling about a start that goes on.
+    Noted {
+        /// One of [`bacalhau_protocol::model::topic`].
+        topic: &'static str,
+        /// A sentence for people.
+        message: String,
+        /// Nobody waits for it: it travels with the next observation.
+        can_wait: bool,
+    },
     /// Answer to [`super::Effect::Start`].
     Started,
+    /// Answer to [`super::Effect::Adopt`]: the task is there, running or ended meanwhile; `TaskEnded` comes later.
+    Adopted {
+        /// For how long it has run.
+        ran_for: Duration,
+    },
+    /// Answer to [`super::Effect::Adopt`]: nothing of the task is left.
+    NothingToAdopt,
     /// What was prepared, started or stopped is over.
     TaskEnded(TaskEnd),
     /// Answer to [`super::Effect::Publish`], with where the results are.
@@ -38,10 +56,21 @@ pub enum Event {
     PublishFailed(String),
     /// The time of [`super::Execution::wakes_at`] has come.
     Woken,
-    /// The agent ends.
+    /// The agent ends, and the task with it.
     AgentStopping,
+    /// The agent ends; a task that runs goes on without it.
+    AgentLeaving,
     /// The control plane has the newest observation.
     Acknowledged,
+}
+
+/// What to do about a failed start.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Advice {
+    /// Kind of failure as `component:code`.
+    pub code: String,
+    /// What people may try.
+    pub hint: String,
 }
 
 /// How a task ended.
@@ -62,6 +91,8 @@ pub enum TaskEnd {
         topic: &'static str,
         /// What went wrong.
         message: String,
+        /// For programs and for whoever has to mend it; may be empty.
+        advice: Advice,
     },
     /// It was told to end. `None` when it had not run.
     Stopped(Option<RunOutput>),

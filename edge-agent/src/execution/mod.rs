@@ -5,10 +5,12 @@
 
 mod acknowledged;
 mod admitted;
+mod adopted;
 mod effect;
 mod ended;
 mod event;
 mod granted;
+mod noted;
 mod published;
 mod record;
 mod report;
@@ -35,7 +37,7 @@ use bacalhau_protocol::time::Timestamp;
 use bacalhau_protocol::wire::Work;
 
 pub use effect::Effect;
-pub use event::{Event, TaskEnd};
+pub use event::{Advice, Event, TaskEnd};
 pub use record::{Phase, Record, Verdict};
 pub use state::{Attempt, State, StopCause};
 
@@ -79,12 +81,16 @@ impl Execution {
             Event::SlotGranted => self.slot_granted(now, &mut effects),
             Event::MustWait => self.must_wait(&mut effects),
             Event::InputsReady => self.inputs_ready(now, &mut effects),
+            Event::Noted { topic, message, can_wait } => self.noted(topic, &message, can_wait, now),
             Event::Started => self.started(now, &mut effects),
+            Event::Adopted { ran_for } => self.adopted(ran_for, now, &mut effects),
+            Event::NothingToAdopt => self.nothing_to_adopt(now, &mut effects),
             Event::TaskEnded(end) => self.task_ended(end, now, &mut effects),
             Event::Published(results) => self.published(results, now, &mut effects),
             Event::PublishFailed(message) => self.publish_failed(&message, now, &mut effects),
             Event::Woken => self.woken(now, &mut effects),
             Event::AgentStopping => self.agent_stopping(now, &mut effects),
+            Event::AgentLeaving => self.agent_leaving(now, &mut effects),
             Event::Acknowledged => self.acknowledged(&mut effects),
         }
         effects

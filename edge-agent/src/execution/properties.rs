@@ -6,7 +6,7 @@ use bacalhau_protocol::model::{DesiredState, JobType, Observation, topic};
 use proptest::prelude::*;
 
 use super::fixtures::{at, exited, wish};
-use super::{Effect, Event, Execution, Now, Phase, Record, State, TaskEnd};
+use super::{Advice, Effect, Event, Execution, Now, Phase, Record, State, TaskEnd};
 
 /// Performs effects the way the node does, as far as the properties need it, and checks each one.
 struct World {
@@ -23,8 +23,10 @@ struct World {
 enum Happening {
     Event(Event),
     Wait(u64),
-    /// The agent is killed and started again.
-    Kill,
+    /// The agent is killed and started again; with an engine whose tasks outlive it, or not.
+    Kill {
+        outlives_agent: bool,
+    },
 }
 
 impl World {
@@ -49,7 +51,7 @@ impl World {
                 self.now += Duration::from_millis(millis);
                 self.step(Event::Woken);
             }
-            Happening::Kill => self.restart(),
+            Happening::Kill { outlives_agent } => self.restart(outlives_agent),
         }
     }
 
@@ -66,10 +68,10 @@ impl World {
         self.perform(effects);
     }
 
-    fn restart(&mut self) {
+    fn restart(&mut self, outlives_agent: bool) {
         let Some(record) = self.journal.clone() else { return };
         self.queued = false;
-        let (execution, effects) = Execution::restore(record, self.now());
+        let (execution, effects) = Execution::restore(record, outlives_agent, self.now());
         self.execution = Some(execution);
         self.perform(effects);
     }
@@ -80,7 +82,9 @@ impl World {
                 Effect::Journal => self.journal = self.execution.as_ref().map(Execution::record),
                 Effect::Start => self.start(),
                 Effect::Observe(observation) => self.observe(*observation),
-                Effect::Queue => assert!(!std::mem::replace(&mut self.queued, true), "queued twice"),
+                Effect::Queue | Effect::Occupy => {
+                    assert!(!std::mem::replace(&mut self.queued, true), "queued twice")
+                }
                 Effect::LeaveQueue => assert!(std::mem::take(&mut self.queued), "left the queue twice"),
                 Effect::Forget => {
                     self.journal = None;
@@ -112,7 +116,7 @@ fn happening() -> impl Strategy<Value = Happening> {
     let end = prop_oneof![
         3 => output,
         1 => Just(TaskEnd::Broken { message: "trap".into(), output: Default::default() }),
-        1 => Just(TaskEnd::NotStarted { topic: topic::PREPARING, message: "no".into() }),
+        1 => Just(TaskEnd::NotStarted { topic: topic::PREPARING, message: "no".into(), advice: Advice::default() }),
         1 => Just(TaskEnd::Stopped(None)),
     ];
     let desired =
@@ -129,6 +133,13 @@ fn happening() -> impl Strategy<Value = Happening> {
         1 => Just(Event::MustWait),
         6 => Just(Event::InputsReady),
         6 => Just(Event::Started),
+        1 => any::<bool>().prop_map(|can_wait| Event::Noted {
+            topic: topic::PREPARING,
+            message: "half done".into(),
+            can_wait,
+        }),
+        3 => (0u64..60).prop_map(|s| Event::Adopted { ran_for: Duration::from_secs(s) }),
+        1 => Just(Event::NothingToAdopt),
         4 => end.prop_map(Event::TaskEnded),
         3 => Just(Event::Published(None)),
         1 => Just(Event::PublishFailed("no".into())),
@@ -137,11 +148,12 @@ fn happening() -> impl Strategy<Value = Happening> {
         1 => Just(Event::Disowned),
         1 => Just(Event::Acknowledged),
         1 => Just(Event::AgentStopping),
+        1 => Just(Event::AgentLeaving),
     ];
     prop_oneof![
         12 => event.prop_map(Happening::Event),
         3 => (0u64..400_000).prop_map(Happening::Wait),
-        1 => Just(Happening::Kill),
+        1 => any::<bool>().prop_map(|outlives_agent| Happening::Kill { outlives_agent }),
     ]
 }
 
@@ -167,7 +179,7 @@ proptest! {
     fn a_stop_always_ends(job_type in job_type(), happenings in prop::collection::vec(happening(), 0..40)) {
         let mut world = World::new(job_type, "local", 0);
         happenings.into_iter().for_each(|happening| world.happen(happening));
-        world.restart();
+        world.restart(true);
         world.step(Event::StopWanted("job stopped".into()));
         // Nothing of the outside ever answers; only time passes.
         for _ in 0..4 {

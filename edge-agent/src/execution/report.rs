@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bacalhau_protocol::model::{Event as Happening, Observation, ObservedState, RunOutput, SpecConfig};
 
-use super::{Effect, Execution, Now, State};
+use super::{Advice, Effect, Execution, Now, State};
 
 /// A short task is over before anybody could look: a state on the way is told only if it lasts this long, which saves
 /// a message and a commit of the control plane for each of them.
@@ -53,6 +53,16 @@ impl Execution {
         let details =
             details.iter().map(|key| ((*key).to_owned(), "true".to_owned())).collect::<BTreeMap<_, _>>();
         kept.push(Happening { topic: topic.to_owned(), message: message.to_owned(), at: now.time, details });
+    }
+
+    /// Adds advice to the newest happening.
+    pub(super) fn advise(&mut self, advice: &Advice) {
+        let Some(newest) = self.report.happenings.last_mut() else { return };
+        for (key, value) in [(ERROR_CODE, &advice.code), (HINT, &advice.hint)] {
+            if !value.is_empty() {
+                newest.details.insert(key.to_owned(), value.clone());
+            }
+        }
     }
 
     /// Moves the observed state up, never down, and tells it now.
@@ -111,3 +121,7 @@ impl Execution {
 pub(super) const IS_ERROR: &str = "IsError";
 /// See [`IS_ERROR`].
 pub(super) const FAILS_EXECUTION: &str = "FailsExecution";
+/// Key of what went wrong, as `component:code`.
+const ERROR_CODE: &str = "ErrorCode";
+/// Key of what to try.
+const HINT: &str = "Hint";

@@ -9,8 +9,9 @@ use super::stopped::interrupted;
 use super::{Effect, Execution, Now, Phase, Record, State};
 
 impl Execution {
-    /// Goes on from a record: a task that may have run is not run again unless its job is long-running.
-    pub fn restore(record: Record, now: Now) -> (Self, Vec<Effect>) {
+    /// Goes on from a record: a task that may have run is not run again unless its job is long-running. Where tasks
+    /// outlive the agent it is looked for first.
+    pub fn restore(record: Record, outlives_agent: bool, now: Now) -> (Self, Vec<Effect>) {
         let mut execution = Self {
             id: record.execution_id,
             work: Arc::new(record.work),
@@ -21,11 +22,11 @@ impl Execution {
             journaled: Some((record.generation, record.phase.rank())),
         };
         let mut effects = Vec::new();
-        execution.resume(record.phase, now, &mut effects);
+        execution.resume(record.phase, outlives_agent, now, &mut effects);
         (execution, effects)
     }
 
-    fn resume(&mut self, phase: Phase, now: Now, effects: &mut Vec<Effect>) {
+    fn resume(&mut self, phase: Phase, outlives_agent: bool, now: Now, effects: &mut Vec<Effect>) {
         match phase {
             Phase::Ended(last) => {
                 self.state = State::Ended;
@@ -39,13 +40,27 @@ impl Execution {
                 self.state = State::Publishing { verdict, output, deadline };
                 effects.push(Effect::Publish);
             }
-            Phase::Started if !self.is_long_running() => interrupted(self, now, effects),
-            Phase::Started => {
-                self.happened(now, topic::EXECUTION, "Restarting after agent restart", &[]);
-                effects.push(Effect::Admit);
+            Phase::Started if outlives_agent => {
+                self.state = State::Recovering;
+                // Before anybody else is given the room.
+                effects.extend([Effect::Occupy, Effect::Adopt]);
             }
+            Phase::Started => self.went_down(now, effects),
             Phase::Accepted => effects.push(Effect::Admit),
         }
+    }
+
+    /// The task ended with the earlier agent process.
+    pub(super) fn went_down(&mut self, now: Now, effects: &mut Vec<Effect>) {
+        if !self.is_long_running() {
+            return interrupted(self, now, effects);
+        }
+        if self.state.is_in_queue() {
+            effects.push(Effect::LeaveQueue);
+        }
+        self.state = State::Considering;
+        self.happened(now, topic::EXECUTION, "Restarting after agent restart", &[]);
+        effects.push(Effect::Admit);
     }
 }
 
@@ -68,7 +83,7 @@ mod tests {
     use super::*;
 
     fn restored(execution: &Execution) -> (Execution, Vec<Effect>) {
-        Execution::restore(execution.record(), at(0))
+        Execution::restore(execution.record(), false, at(0))
     }
 
     #[test]

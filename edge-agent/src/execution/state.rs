@@ -15,6 +15,8 @@ pub enum State {
     Agreed,
     /// Waits in the local queue; holds no capacity.
     Queued,
+    /// Holds its capacity; the engine looks for the task that an earlier agent process started.
+    Recovering,
     /// Holds its capacity; inputs are brought here.
     Preparing(Attempt),
     /// The engine was told to start the task.
@@ -86,7 +88,8 @@ impl State {
     pub fn is_busy(&self) -> bool {
         matches!(
             self,
-            Self::Preparing(_)
+            Self::Recovering
+                | Self::Preparing(_)
                 | Self::Starting(_)
                 | Self::Running { .. }
                 | Self::Stopping { .. }
@@ -99,6 +102,7 @@ impl State {
         matches!(
             self,
             Self::Queued
+                | Self::Recovering
                 | Self::Preparing(_)
                 | Self::Starting(_)
                 | Self::Running { .. }

@@ -9,6 +9,7 @@ impl Execution {
             State::Preparing(_) | State::Starting(_) | State::Running { .. } => {
                 self.stop(StopCause::Shutdown, now, effects);
             }
+            State::Recovering => self.let_go(effects),
             State::Publishing { .. } => {
                 effects.push(Effect::Stop(StopCause::Shutdown));
                 self.state = State::Suspended;
@@ -18,6 +19,19 @@ impl Execution {
             }
             State::Stopping { .. } | State::Ended | State::Suspended | State::Forgotten => {}
         }
+    }
+
+    /// What runs goes on; the next agent takes it over.
+    pub(super) fn agent_leaving(&mut self, now: Now, effects: &mut Vec<Effect>) {
+        match &self.state {
+            State::Running { .. } => self.let_go(effects),
+            _ => self.agent_stopping(now, effects),
+        }
+    }
+
+    fn let_go(&mut self, effects: &mut Vec<Effect>) {
+        effects.push(Effect::LetGo);
+        self.state = State::Suspended;
     }
 }
 
@@ -43,6 +57,15 @@ mod tests {
         daemon.step(Event::AgentStopping, at(50));
         assert_eq!(daemon.step(Event::TaskEnded(TaskEnd::Stopped(None)), at(60)), []);
         assert_eq!(daemon.state(), &State::Suspended);
+    }
+
+    #[test]
+    fn a_task_that_outlives_the_agent_is_left_running() {
+        let mut batch = running(JobType::Batch);
+        assert_eq!(batch.step(Event::AgentLeaving, at(50)), [Effect::LetGo]);
+        assert_eq!(batch.state(), &State::Suspended);
+        let mut starting = super::super::fixtures::preparing(JobType::Batch);
+        assert_eq!(starting.step(Event::AgentLeaving, at(50)), [Effect::Stop(StopCause::Shutdown)]);
     }
 
     #[test]

@@ -3,21 +3,27 @@
 //! [`task`] says what is run and how it ends, [`host_path`] where its data is, [`output`] where its output goes; [`Executors`] is the list of what this
 //! node can run. Adding an engine is a folder here and one line where the agent builds its list.
 
+#[cfg(feature = "docker")]
+pub mod docker;
 mod host_path;
 mod output;
 mod task;
 pub mod wasm;
 
+use std::collections::BTreeSet;
 use std::error::Error;
 use std::sync::Arc;
 
-use futures_util::future::BoxFuture;
+use bacalhau_protocol::model::Task;
+use futures_util::future::{BoxFuture, select_all};
+use tokio::sync::watch;
 
 pub(crate) use host_path::start_afresh;
 pub use host_path::{Content, HostPath};
 pub use output::{DEFAULT_OUTPUT_LIMIT_BYTES, OutputProgress, OutputSize, OutputWriter};
 pub use task::{
-    Access, Failure, FailureKind, Mount, Outcome, RunningTask, StopReason, Stopper, TaskRun, TaskSide,
+    Access, Adopted, Failure, FailureKind, Mount, Notes, Outcome, RunningTask, StopReason, Stopper, TaskRun,
+    TaskSide,
 };
 
 /// An engine: runs tasks of one kind. Shared by all executions, so methods may be called at the same time.
@@ -29,10 +35,35 @@ pub trait Executor: Send + Sync {
     /// and must not remember a "no" for ever.
     fn availability(&self) -> BoxFuture<'_, Availability>;
 
+    /// What it can say about a task without starting it, for a bid: `Err` with what the node does not do, as in
+    /// "support platform linux/arm64".
+    fn check<'a>(&'a self, _task: &'a Task) -> BoxFuture<'a, Result<(), String>> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+
+    /// Changes whenever [`availability`](Self::availability) does, for engines that come and go by themselves.
+    fn changes(&self) -> Option<watch::Receiver<()>> {
+        None
+    }
+
     /// Launches a task and returns once it runs. Dropping the future before that gives the start up and leaves nothing
-    /// running. Calling it again for an execution that an earlier agent process started takes that one over where the
-    /// engine can, and begins afresh where it cannot.
+    /// running. What an earlier run of the same execution left is replaced.
     fn start(&self, run: TaskRun) -> BoxFuture<'_, Result<RunningTask, StartError>>;
+
+    /// Whether tasks go on when the agent ends; then [`adopt`](Self::adopt) finds them.
+    fn outlives_agent(&self) -> bool {
+        false
+    }
+
+    /// Takes over the task of `run` that an earlier agent process started, running or ended meanwhile; `None` if nothing
+    /// is left of it. The inputs in `run` are not filled: the task has them.
+    fn adopt(&self, _run: TaskRun) -> BoxFuture<'_, Result<Option<Adopted>, StartError>> {
+        Box::pin(std::future::ready(Ok(None)))
+    }
+
+    /// Says which executions of earlier agent processes may still have something here; all else may be removed. Called
+    /// once, before any other execution is started.
+    fn keep_only(&self, _executions: &BTreeSet<String>) {}
 
     /// Removes what an execution left behind outside its own directories. Called after its end and for executions of
     /// an earlier agent process; may be called for one that is unknown, and twice.
@@ -57,6 +88,16 @@ pub enum StartError {
     /// This node is at fault: another one may run it.
     #[error(transparent)]
     Node(Box<dyn Error + Send + Sync>),
+    /// What the task names is not to be had or does not fit this node. Told as `Exec Scanning`.
+    #[error("{error}")]
+    Scan {
+        /// What is wrong.
+        error: Box<dyn Error + Send + Sync>,
+        /// For programs: `component:code`.
+        code: &'static str,
+        /// What people may try.
+        hint: String,
+    },
     /// It was stopped before it ran.
     #[error("stopped before it ran")]
     Stopped(StopReason),
@@ -79,8 +120,34 @@ impl Executors {
         self.all.iter().find(|executor| executor.kind().eq_ignore_ascii_case(kind))
     }
 
+    /// Tells from now on when engines come and go, those that can.
+    pub fn changes(&self) -> Changes {
+        Changes(self.all.iter().filter_map(|executor| executor.changes()).collect())
+    }
+
     /// All engines, ready or not.
     pub fn iter(&self) -> impl Iterator<Item = &Arc<dyn Executor>> {
         self.all.iter()
+    }
+}
+
+/// News of engines that come and go.
+pub struct Changes(Vec<watch::Receiver<()>>);
+
+impl Changes {
+    /// Waits until one of them changes; for ever if none can.
+    pub async fn next(&mut self) {
+        let changes = self.0.iter_mut().map(|change| {
+            Box::pin(async move {
+                if change.changed().await.is_err() {
+                    std::future::pending::<()>().await;
+                }
+            })
+        });
+        let changes: Vec<_> = changes.collect();
+        if changes.is_empty() {
+            std::future::pending::<()>().await;
+        }
+        select_all(changes).await;
     }
 }

@@ -1,9 +1,12 @@
 //! What is run, the handle on it while it runs, and how it ended.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
+use bacalhau_protocol::model::{Network, Resources};
 use tokio::sync::{oneshot, watch};
 
 use super::host_path::HostPath;
@@ -14,6 +17,8 @@ use super::output::OutputProgress;
 pub struct TaskRun {
     /// Whose task this is.
     pub execution_id: String,
+    /// Whose execution that is.
+    pub job_id: String,
     /// The engine's parameters: a JSON object as text.
     pub params: String,
     /// The task's and the system's variables.
@@ -22,6 +27,10 @@ pub struct TaskRun {
     pub inputs: Vec<Mount>,
     /// Directories the task fills; they exist and are empty or hold what an earlier attempt left.
     pub outputs: Vec<Mount>,
+    /// What the task may reach.
+    pub network: Network,
+    /// Processor, disk and GPUs it asked for; what is zero has no limit.
+    pub limits: Resources,
     /// Most memory the task may use, bytes; none is the engine's own limit.
     pub memory_limit_bytes: Option<u64>,
     /// Directory that gets the files `stdout` and `stderr`; made when there is something to write.
@@ -31,6 +40,52 @@ pub struct TaskRun {
     pub scratch_dir: PathBuf,
     /// Most bytes kept of each of stdout and stderr.
     pub output_limit_bytes: u64,
+    /// Takes what is worth telling while the task starts.
+    pub notes: Notes,
+}
+
+/// Takes what is worth telling while a task starts, such as how much of an image is here.
+#[derive(Clone, Default)]
+pub struct Notes(Option<Arc<TakeNote>>);
+
+type TakeNote = dyn Fn(&'static str, String, bool) + Send + Sync;
+
+impl Notes {
+    /// Hands each note to `take`: its topic, its text, and whether it can wait for the next observation.
+    pub fn to(take: impl Fn(&'static str, String, bool) + Send + Sync + 'static) -> Self {
+        Self(Some(Arc::new(take)))
+    }
+
+    /// Tells how it goes; `topic` is one of [`bacalhau_protocol::model::topic`].
+    pub fn progress(&self, topic: &'static str, message: String) {
+        self.take(topic, message, false);
+    }
+
+    /// Puts something on record.
+    pub fn record(&self, topic: &'static str, message: String) {
+        self.take(topic, message, true);
+    }
+
+    fn take(&self, topic: &'static str, message: String, can_wait: bool) {
+        if let Some(take) = &self.0 {
+            take(topic, message, can_wait);
+        }
+    }
+}
+
+impl fmt::Debug for Notes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Notes")
+    }
+}
+
+/// A task that outlived the agent process that started it.
+#[derive(Debug)]
+pub struct Adopted {
+    /// The handle; the task may have ended meanwhile.
+    pub task: RunningTask,
+    /// For how long it has run.
+    pub ran_for: Duration,
 }
 
 /// A file or directory of the node shown to the task.

@@ -1,6 +1,6 @@
 //! The actor's loop.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -188,16 +188,22 @@ impl Actor {
     /// Takes up what an earlier process left. Comes before [`run`](Self::run).
     pub(super) fn restore(&mut self) {
         self.reserve_sequences();
+        let mut kept = BTreeSet::new();
         for record in std::mem::take(&mut self.recovered) {
             if let (Phase::Ended(last), Some(archives)) = (&record.phase, &self.archives)
                 && last.published.is_some()
             {
                 archives.remember(&record.work.job_id, &record.execution_id);
             }
-            let (execution, effects) = Execution::restore(record, self.now());
+            if !matches!(record.phase, Phase::Ended(_)) {
+                kept.insert(record.execution_id.to_string());
+            }
+            let outlives_agent = self.runner.outlives_agent(&record.work.task.engine.kind);
+            let (execution, effects) = Execution::restore(record, outlives_agent, self.now());
             self.hold(execution, effects);
         }
         self.runner.sweep();
+        self.runner.keep_only(&kept);
     }
 
     fn after_step(&mut self, id: &ExecutionId) {
@@ -278,7 +284,9 @@ impl Actor {
         self.survived();
         self.ending.cancel();
         for id in self.executions.ids() {
-            self.dispatch(id, Event::AgentStopping);
+            let Some(held) = self.executions.get_mut(&id) else { continue };
+            let leaving = self.runner.outlives_agent(&held.execution.work().task.engine.kind);
+            self.dispatch(id, if leaving { Event::AgentLeaving } else { Event::AgentStopping });
         }
         let deadline = self.clock.elapsed() + SHUTDOWN_LIMIT;
         while self.executions.is_busy() {

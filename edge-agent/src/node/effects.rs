@@ -8,8 +8,8 @@ use super::actor::{Actor, Report};
 use super::held::Activity;
 use crate::admission;
 use crate::chain::chain;
-use crate::execution::{Effect, Event, State, StopCause, TaskEnd};
-use crate::executor::StopReason;
+use crate::execution::{Advice, Effect, Event, State, StopCause, TaskEnd};
+use crate::executor::{Notes, StopReason};
 use crate::journal::Change;
 use crate::runner::{PublishEnd, StopSignal};
 
@@ -26,6 +26,9 @@ impl Actor {
                     after_journal = true;
                     self.write(id);
                 }
+                Effect::Occupy => self.occupy(id),
+                Effect::Adopt => self.adopt(id),
+                Effect::LetGo => self.let_go(id),
                 Effect::PrepareInputs => self.prepare(id),
                 Effect::Start => self.start(id),
                 Effect::Stop(cause) => self.stop_activity(id, &cause),
@@ -78,6 +81,12 @@ impl Actor {
         self.grant(granted);
     }
 
+    fn occupy(&mut self, id: &ExecutionId) {
+        let Some(held) = self.executions.get_mut(id) else { return };
+        self.queue.occupy(id.clone(), admission::usage(&held.execution.work().task));
+        self.usage_changed = true;
+    }
+
     fn leave_queue(&mut self, id: &ExecutionId) {
         let granted = self.queue.leave(id);
         self.grant(granted);
@@ -121,14 +130,16 @@ impl Actor {
 
     fn start(&mut self, id: &ExecutionId) {
         let Some(held) = self.executions.get_mut(id) else { return };
-        let (written, Some(run)) = (held.unwritten.take(), held.ready.take()) else { return };
+        let (written, Some(mut run)) = (held.unwritten.take(), held.ready.take()) else { return };
         let engine = held.execution.work().task.engine.kind.clone();
         let (runner, reports, name) = (self.runner.clone(), self.reports.clone(), id.clone());
+        run.notes = self.notes(id);
         self.begin(id, |stop| async move {
             if let Some(written) = written
                 && let Err(error) = written.durable().await
             {
-                let end = TaskEnd::NotStarted { topic: topic::PREPARING, message: chain(&error) };
+                let (message, advice) = (chain(&error), Advice::default());
+                let end = TaskEnd::NotStarted { topic: topic::PREPARING, message, advice };
                 _ = reports.send(Report::Event(name, Event::TaskEnded(end))).await;
                 return;
             }
@@ -138,6 +149,37 @@ impl Actor {
             let end = runner.run(&name, &engine, *run, stop, started).await;
             _ = reports.send(Report::Event(name, Event::TaskEnded(end))).await;
         });
+    }
+
+    /// Notes that nobody takes in time are dropped: they only tell how something goes.
+    fn notes(&self, id: &ExecutionId) -> Notes {
+        let (reports, id) = (self.reports.clone(), id.clone());
+        Notes::to(move |topic, message, can_wait| {
+            _ = reports.try_send(Report::Event(id.clone(), Event::Noted { topic, message, can_wait }));
+        })
+    }
+
+    fn adopt(&mut self, id: &ExecutionId) {
+        let Some(held) = self.executions.get_mut(id) else { return };
+        let work = held.execution.work().clone();
+        let (runner, reports, name) = (self.runner.clone(), self.reports.clone(), id.clone());
+        self.begin(id, |stop| async move {
+            let adopted = async |ran_for| {
+                _ = reports.send(Report::Event(name.clone(), Event::Adopted { ran_for })).await;
+            };
+            let event = match runner.adopt(&name, &work, stop, adopted).await {
+                Some(end) => Event::TaskEnded(end),
+                None => Event::NothingToAdopt,
+            };
+            _ = reports.send(Report::Event(name, event)).await;
+        });
+    }
+
+    fn let_go(&mut self, id: &ExecutionId) {
+        let activity = self.executions.get_mut(id).and_then(|held| held.activity.take());
+        if let Some(activity) = activity {
+            activity.task.abort();
+        }
     }
 
     fn publish(&mut self, id: &ExecutionId) {

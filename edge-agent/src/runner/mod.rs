@@ -6,7 +6,9 @@
 mod directories;
 mod output;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::time::Duration;
 
 use bacalhau_protocol::ids::ExecutionId;
 use bacalhau_protocol::model::{InputSource, SpecConfig, topic};
@@ -16,10 +18,10 @@ use tokio::sync::{Semaphore, watch};
 
 use crate::chain::chain;
 use crate::environment::{self, HostVariables};
-use crate::execution::TaskEnd;
+use crate::execution::{Advice, TaskEnd};
 use crate::executor::{
-    DEFAULT_OUTPUT_LIMIT_BYTES, Executors, Mount, Outcome, OutputSize, RunningTask, StartError, StopReason,
-    TaskRun,
+    Adopted, DEFAULT_OUTPUT_LIMIT_BYTES, Executors, Mount, Notes, Outcome, OutputSize, RunningTask,
+    StartError, StopReason, TaskRun,
 };
 use crate::logs::Outputs;
 use crate::publisher::{Publishers, Results};
@@ -108,7 +110,9 @@ impl Runner {
     ) -> Result<TaskRun, TaskEnd> {
         tokio::select! {
             prepared = self.bring(id, work) => {
-                prepared.map_err(|message| TaskEnd::NotStarted { topic: topic::PREPARING, message })
+                prepared.map_err(|message| {
+                    TaskEnd::NotStarted { topic: topic::PREPARING, message, advice: Advice::default() }
+                })
             }
             _ = stopped(&mut stop) => Err(TaskEnd::Stopped(None)),
         }
@@ -123,7 +127,8 @@ impl Runner {
         mut stop: StopSignal,
         started: impl Future<Output = ()> + Send,
     ) -> TaskEnd {
-        let not_started = |message| TaskEnd::NotStarted { topic: topic::RUNNING, message };
+        let not_started =
+            |message| TaskEnd::NotStarted { topic: topic::RUNNING, message, advice: Advice::default() };
         let results_dir = run.results_dir.clone();
         let Some(executor) = self.executors.get(engine) else {
             return not_started(format!("this node has no engine {engine:?} any more"));
@@ -143,7 +148,55 @@ impl Runner {
             }
             Err(StartError::Stopped(_)) => TaskEnd::Stopped(None),
             Err(StartError::Task(error) | StartError::Node(error)) => not_started(chain(&*error)),
+            Err(StartError::Scan { error, code, hint }) => TaskEnd::NotStarted {
+                topic: topic::EXEC_SCANNING,
+                message: chain(&*error),
+                advice: Advice { code: code.to_owned(), hint },
+            },
         }
+    }
+
+    /// Takes over the task that an earlier agent process started and waits for its end; `None` if nothing is left of it.
+    /// `adopted` is awaited once it is found, with the time it has run.
+    pub async fn adopt(
+        &self,
+        id: &ExecutionId,
+        work: &Work,
+        mut stop: StopSignal,
+        adopted: impl AsyncFnOnce(Duration) + Send,
+    ) -> Option<TaskEnd> {
+        let executor = self.executors.get(&work.task.engine.kind)?;
+        let run = self.task_run(id, work);
+        let results_dir = run.results_dir.clone();
+        let found = tokio::select! {
+            found = executor.adopt(run) => found,
+            _ = stopped(&mut stop) => return Some(TaskEnd::Stopped(None)),
+        };
+        match found {
+            Ok(Some(Adopted { task, ran_for })) => {
+                self.outputs.began(id, task.output());
+                adopted(ran_for).await;
+                let output = task.output();
+                let outcome = wait(task, stop).await;
+                let written = *output.borrow();
+                Some(end(&results_dir, written, outcome).await)
+            }
+            Ok(None) => None,
+            Err(error) => {
+                tracing::warn!(execution_id = %id, %error, "a task of an earlier agent cannot be taken over");
+                None
+            }
+        }
+    }
+
+    /// Whether tasks of an engine go on when the agent ends.
+    pub fn outlives_agent(&self, engine: &str) -> bool {
+        self.executors.get(engine).is_some_and(|executor| executor.outlives_agent())
+    }
+
+    /// What engines still hold of other executions than these is removed. For once, at start.
+    pub fn keep_only(&self, executions: &BTreeSet<String>) {
+        self.executors.iter().for_each(|executor| executor.keep_only(executions));
     }
 
     /// Sends the results of a task that ended with `exit_code`.
@@ -191,12 +244,22 @@ impl Runner {
             async move { self.bring_input(input, &place).await }
         });
         let inputs = try_join_all(brought).await?;
-        Ok(TaskRun {
+        Ok(TaskRun { environment, inputs, outputs, ..self.task_run(id, work) })
+    }
+
+    /// A task without what is brought for it: enough for one that runs already.
+    fn task_run(&self, id: &ExecutionId, work: &Work) -> TaskRun {
+        let task = &work.task;
+        TaskRun {
             execution_id: id.to_string(),
+            job_id: work.job_id.to_string(),
             params: task.engine.params.clone(),
-            environment,
-            inputs,
-            outputs,
+            network: task.network.clone(),
+            limits: task.resources.clone(),
+            notes: Notes::default(),
+            environment: BTreeMap::new(),
+            inputs: Vec::new(),
+            outputs: Vec::new(),
             memory_limit_bytes: Some(task.resources.memory_bytes).filter(|bytes| *bytes > 0),
             results_dir: self.directories.results(id),
             scratch_dir: self.directories.scratch(id),
@@ -205,7 +268,7 @@ impl Runner {
             } else {
                 DEFAULT_OUTPUT_LIMIT_BYTES
             },
-        })
+        }
     }
 
     async fn bring_input(&self, input: &InputSource, place: &Path) -> Result<Mount, String> {

@@ -67,6 +67,10 @@ impl Node {
     fn task_of_bytes(&self, module: &[u8]) -> TaskRun {
         TaskRun {
             execution_id: "e-1".to_owned(),
+            job_id: "j-1".to_owned(),
+            network: Default::default(),
+            limits: Default::default(),
+            notes: Default::default(),
             params: r#"{"EntryModule": "/wasm/main.wasm"}"#.to_owned(),
             environment: [].into(),
             inputs: vec![self.module("main", module)],
