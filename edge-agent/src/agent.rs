@@ -15,7 +15,7 @@ use crate::capacity::Machine;
 use crate::clock::Clock;
 use crate::config::{Config, fingerprint_text};
 use crate::data_dir::{self, DataDir};
-use crate::describe::{Abilities, node_info};
+use crate::describe::Description;
 use crate::device_files::Files;
 use crate::executor::Executors;
 use crate::identity::{self, Identity};
@@ -23,7 +23,7 @@ use crate::journal::{Journal, OpenError, Recovered};
 use crate::link::{Authorities, AuthorityError, Client, Ends, Link};
 use crate::node::{Node, Parts, Status};
 use crate::storage::LocalStorage;
-use crate::workshop::Workshop;
+use crate::workshop::{self, Workshop};
 
 /// How long the last words to the control plane may take.
 const FAREWELL: Duration = Duration::from_secs(3);
@@ -31,7 +31,7 @@ const FAREWELL: Duration = Duration::from_secs(3);
 /// A running agent. Dropping it cuts everything off; [`shutdown`](Self::shutdown) ends it in good order.
 pub struct Agent {
     identity: Identity,
-    abilities: Abilities,
+    description: Arc<Description>,
     local: Arc<LocalStorage>,
     node: Node,
     client: Client,
@@ -93,16 +93,20 @@ impl Agent {
         let (link, Ends { events, client }) =
             Link::new(&identity, authorities, config.orchestrators.clone(), clock.clone())?;
         let key = ArtifactKey::default();
-        let workshop =
-            Workshop::set_up(&config, data_dir.path(), &client, key.reader(), replacements.executors)?;
-        let (abilities, local) = (workshop.abilities.clone(), Arc::clone(&workshop.local));
         let machine = detect(data_dir.path().to_owned()).await;
-        let info = node_info(identity.node_id(), &config, &machine, &abilities).await;
-        let offered = info.capacity.clone();
+        let offered = config.allocation.of(&machine.resources);
+        let us = workshop::Node { id: identity.node_id(), gpus: &offered.gpus };
+        let workshop =
+            Workshop::set_up(&config, data_dir.path(), &client, key.reader(), &us, replacements.executors)?;
+        let local = Arc::clone(&workshop.local);
+        let secret = config.join.as_ref().map(|join| join.secret.clone());
+        let description =
+            Description::new(identity.node_id().clone(), workshop.abilities.clone(), config, machine);
+        let info = description.now().await;
         let files = Files::new(Arc::clone(&workshop.runner), workshop.archives.clone());
         let node = Node::start(Parts {
             info,
-            secret: config.join.map(|join| join.secret),
+            secret,
             journal,
             recovered,
             clock,
@@ -113,6 +117,8 @@ impl Agent {
         });
         key.comes_from(node.status());
         let stop = CancellationToken::new();
+        let description = Arc::new(description);
+        tokio::spawn(follow(Arc::clone(&description), node.clone(), stop.clone()));
         let link = tokio::spawn(link.run(Arc::new(files), stop.clone()));
         tracing::info!(
             node = %identity.node_id(),
@@ -124,7 +130,7 @@ impl Agent {
             gpu = offered.gpu,
             "agent started"
         );
-        Ok(Self { identity, abilities, local, node, client, link, stop: stop.drop_guard(), data_dir })
+        Ok(Self { identity, description, local, node, client, link, stop: stop.drop_guard(), data_dir })
     }
 
     /// The node's name.
@@ -147,12 +153,8 @@ impl Agent {
     pub async fn reload(&self, config: &Config) {
         self.local.allow(&config.allowed_paths);
         let machine = detect(self.data_dir.path().to_owned()).await;
-        let info = node_info(self.identity.node_id(), config, &machine, &self.abilities).await;
-        tracing::info!(
-            labels = info.labels.len(),
-            "labels, capacity, admission and allowed paths read again"
-        );
-        self.node.inform(info, config.admission.clone()).await;
+        tracing::info!("labels, capacity, admission and allowed paths read again");
+        self.description.renew(config.clone(), machine, &self.node).await;
     }
 
     /// Ends tasks and the conversation in good order; returns when everything is durable.
@@ -183,6 +185,11 @@ impl ArtifactKey {
     fn comes_from(&self, status: watch::Receiver<Status>) {
         self.0.set(status).expect("an agent has one node");
     }
+}
+
+/// Tells the control plane of engines that come and go, until the agent ends.
+async fn follow(description: Arc<Description>, node: Node, stop: CancellationToken) {
+    _ = stop.run_until_cancelled(description.follow(&node)).await;
 }
 
 fn open_journal(data_dir: &DataDir, in_memory: bool) -> Result<(Journal, Recovered), OpenError> {

@@ -2,12 +2,14 @@
 
 use bacalhau_protocol::ids::NodeId;
 use bacalhau_protocol::model::{BuildInfo, NodeInfo};
+use tokio::sync::Mutex;
 
 use crate::capacity::Machine;
 use crate::config::Config;
 use crate::executor::{Availability, Executors};
 use crate::fleet_time::BUILT;
 use crate::labels;
+use crate::node::Node;
 use crate::storage::Storages;
 
 /// What a node can do, whatever its configuration says about amounts and labels.
@@ -20,13 +22,51 @@ pub(crate) struct Abilities {
     pub(crate) engine_profile: String,
 }
 
+/// What the node's description is made from, kept for when something of it changes.
+pub(crate) struct Description {
+    node_id: NodeId,
+    abilities: Abilities,
+    // Held until the control plane's side was told, so that an older description never overtakes a newer one.
+    basis: Mutex<(Config, Machine)>,
+}
+
+impl Description {
+    pub(crate) fn new(node_id: NodeId, abilities: Abilities, config: Config, machine: Machine) -> Self {
+        Self { node_id, abilities, basis: Mutex::new((config, machine)) }
+    }
+
+    /// The node as it is now.
+    pub(crate) async fn now(&self) -> NodeInfo {
+        let basis = self.basis.lock().await;
+        node_info(&self.node_id, &basis.0, &basis.1, &self.abilities).await
+    }
+
+    async fn tell(&self, (config, machine): &(Config, Machine), node: &Node) {
+        let info = node_info(&self.node_id, config, machine, &self.abilities).await;
+        node.inform(info, config.admission.clone()).await;
+    }
+
+    /// Tells of another configuration and machine.
+    pub(crate) async fn renew(&self, config: Config, machine: Machine, node: &Node) {
+        let mut basis = self.basis.lock().await;
+        *basis = (config, machine);
+        self.tell(&basis, node).await;
+    }
+
+    /// Tells whenever an engine comes or goes, for ever.
+    pub(crate) async fn follow(&self, node: &Node) {
+        let mut changes = self.abilities.executors.changes();
+        loop {
+            let basis = self.basis.lock().await;
+            self.tell(&basis, node).await;
+            drop(basis);
+            changes.next().await;
+        }
+    }
+}
+
 /// The node as it is now.
-pub(crate) async fn node_info(
-    node_id: &NodeId,
-    config: &Config,
-    machine: &Machine,
-    abilities: &Abilities,
-) -> NodeInfo {
+async fn node_info(node_id: &NodeId, config: &Config, machine: &Machine, abilities: &Abilities) -> NodeInfo {
     let build = build_info();
     let capacity = config.allocation.of(&machine.resources);
     let mut info = NodeInfo {

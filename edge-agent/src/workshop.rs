@@ -4,11 +4,16 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use bacalhau_protocol::ids::NodeId;
+use bacalhau_protocol::model::Gpu;
+
 use crate::admission::{Admission, Probes};
 use crate::agent::StartError;
 use crate::config::Config;
 use crate::describe::Abilities;
 use crate::environment::HostVariables;
+#[cfg(feature = "docker")]
+use crate::executor::docker::{self, DockerExecutor};
 use crate::executor::wasm::{
     self, ArtifactKey, CentralCompiler, DEFAULT_ARTIFACT_CACHE_BYTES, DEFAULT_MODULE_CACHE_BYTES,
     WasmExecutor, host_profile,
@@ -37,9 +42,10 @@ impl Workshop {
         data_dir: &Path,
         client: &Client,
         artifact_key: ArtifactKey,
+        node: &Node<'_>,
         executors: Option<Executors>,
     ) -> Result<Self, StartError> {
-        let executors = executors.unwrap_or_else(|| engines(config, data_dir, client, artifact_key));
+        let executors = executors.unwrap_or_else(|| engines(config, data_dir, client, artifact_key, node));
         let archives = publisher(config, data_dir, client)?;
         let publishers =
             Publishers::new(archives.iter().map(|local| Arc::clone(local) as Arc<dyn Publisher>).collect());
@@ -71,7 +77,21 @@ impl Workshop {
     }
 }
 
-fn engines(config: &Config, data_dir: &Path, client: &Client, public_key: ArtifactKey) -> Executors {
+/// What engines must know of the node.
+#[cfg_attr(not(feature = "docker"), expect(dead_code, reason = "WASM asks for neither"))]
+pub(crate) struct Node<'a> {
+    pub(crate) id: &'a NodeId,
+    /// What is given to tasks.
+    pub(crate) gpus: &'a [Gpu],
+}
+
+fn engines(
+    config: &Config,
+    data_dir: &Path,
+    client: &Client,
+    public_key: ArtifactKey,
+    node: &Node<'_>,
+) -> Executors {
     let mut all: Vec<Arc<dyn Executor>> = Vec::new();
     if let Some(profile) = host_profile()
         && is_enabled(&config.disabled_engines, &[wasm::KIND])
@@ -85,6 +105,14 @@ fn engines(config: &Config, data_dir: &Path, client: &Client, public_key: Artifa
             central: Some(CentralCompiler { public_key, source: Arc::new(client.clone()) }),
         })));
     }
+    #[cfg(feature = "docker")]
+    if is_enabled(&config.disabled_engines, &[docker::KIND]) {
+        let (id, gpus) = (node.id.clone(), node.gpus.to_vec());
+        let settings = docker::Settings::from_environment(id, gpus, |name| std::env::var(name).ok());
+        all.push(Arc::new(DockerExecutor::new(settings)));
+    }
+    #[cfg(not(feature = "docker"))]
+    let _ = node;
     Executors::new(all)
 }
 
