@@ -2,6 +2,7 @@
 
 mod machine;
 mod nvidia;
+mod tools;
 
 use bacalhau_protocol::model::Resources;
 use bacalhau_protocol::quantity::Share;

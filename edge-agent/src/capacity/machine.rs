@@ -6,7 +6,7 @@ use std::thread::available_parallelism;
 use bacalhau_protocol::model::Resources;
 use sysinfo::{CpuRefreshKind, DiskRefreshKind, Disks, MemoryRefreshKind, RefreshKind, System};
 
-use super::nvidia;
+use super::{nvidia, tools};
 
 /// A machine as the agent found it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -30,7 +30,7 @@ impl Machine {
         let system = System::new_with_specifics(asked)
             .inspect_err(|error| tracing::warn!(%error, "memory and CPU model cannot be found out"))
             .ok();
-        let gpus = nvidia::gpus();
+        let gpus: Vec<_> = [nvidia::gpus(), tools::amd(), tools::intel()].concat();
         Self {
             resources: Resources {
                 cpu_millis: 1000 * available_parallelism().map_or(1, |count| count.get() as u64),
