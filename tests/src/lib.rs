@@ -1,3 +1,4 @@
 //! See ARCHITECTURE.md.
 
 pub mod duckdb;
+pub mod engine;

@@ -158,6 +158,17 @@ const GROUPS: [Group; 4] = [
                 is_met: clients::has_bacalhau,
                 means: Means::Steps(clients::build_bacalhau),
             },
+            Requirement {
+                what: "a Docker engine, an image's content and a registry, for the tests of containers; the tests start \
+                       them on their own and as root",
+                is_met: || {
+                    ["dockerd", "docker", "iptables", "docker-registry"]
+                        .iter()
+                        .all(|p| shell::is_installed(p))
+                        && shell::is_installed("busybox")
+                },
+                means: Means::DebianPackages(&["docker.io", "iptables", "busybox-static", "docker-registry"]),
+            },
         ],
     },
     Group {

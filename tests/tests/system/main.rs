@@ -13,6 +13,7 @@ mod bad_requests;
 mod clocks;
 mod commands;
 mod crashes;
+mod docker;
 mod foreign;
 mod job_types;
 mod main_job;

@@ -296,6 +296,8 @@ impl Cluster {
             command.args(["-c", &setting]);
         }
         command.env("BACALHAU_COMPUTE_AUTH_TOKEN", self.join_string());
+        // A Docker engine of the machine is none of the tests'.
+        command.env("DOCKER_HOST", "unix:///nonexistent");
         command
     }
 }

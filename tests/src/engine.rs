@@ -1,0 +1,197 @@
+//! A Docker engine of the tests' own: its own data, socket and images, nothing of the machine's.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot prepare its engine has to fail")]
+
+use std::fs;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+
+/// An image with a shell and the usual commands, and nothing to run by itself.
+pub const IMAGE: &str = "busybox:test";
+/// The same for a processor that nobody has.
+pub const FOREIGN_IMAGE: &str = "busybox:foreign";
+
+/// What a person has to do when the engine does not start.
+const ADVICE: &str = "the Docker tests start an engine of their own: run them as root with dockerd, docker, iptables and \
+                      a static busybox installed (`cargo xtask setup test` installs them)";
+
+/// A running engine. Dropping it ends it with all its containers and removes its files; so does the end of the tests,
+/// whatever ends them.
+pub struct Engine {
+    daemon: Mutex<Option<Child>>,
+    reaper: Child,
+    folder: TempDir,
+}
+
+/// Runs until its input closes, then ends whatever there is and removes it.
+const REAPER: &str = r#"
+    cat >/dev/null
+    for file in "$1/pid" "$1/exec/containerd/containerd.pid"; do
+        pid=$(cat "$file" 2>/dev/null) && kill "$pid" 2>/dev/null
+        while kill -0 "$pid" 2>/dev/null; do sleep 0.05; done
+    done
+    for shim in $(grep -las "$1/exec/containerd" /proc/[0-9]*/cmdline | cut -d/ -f3); do kill -9 "$shim" 2>/dev/null; done
+    awk -v folder="$1/" 'index($2, folder) == 1 {print $2}' /proc/mounts | sort -r | xargs -r -n1 umount -l
+    rm -rf "$1"
+"#;
+
+impl Engine {
+    /// The one that tests share. It lives as long as a test uses it.
+    pub async fn shared() -> Arc<Self> {
+        static SHARED: Mutex<Weak<Engine>> = Mutex::new(Weak::new());
+        let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(engine) = shared.upgrade() {
+            return engine;
+        }
+        // Others wait here until it is there.
+        let engine = Arc::new(tokio::task::block_in_place(Self::prepare));
+        *shared = Arc::downgrade(&engine);
+        engine
+    }
+
+    /// One that a test has for itself, with images.
+    pub fn own() -> Self {
+        Self::prepare()
+    }
+
+    fn prepare() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let reaper = Command::new("sh")
+            .args(["-c", REAPER, "reaper"])
+            .arg(folder.path())
+            .stdin(Stdio::piped())
+            // What is sent to the tests' group, as by Ctrl-C, must not reach it.
+            .process_group(0)
+            .spawn()
+            .unwrap();
+        let engine = Self { daemon: Mutex::new(None), reaper, folder };
+        engine.start();
+        engine.make_images();
+        engine
+    }
+
+    /// Starts it, again after [`kill`](Self::kill), and returns when it answers.
+    pub fn start(&self) {
+        let path = |name: &str| self.folder.path().join(name);
+        let log = fs::OpenOptions::new().create(true).append(true).open(path("log")).unwrap();
+        let mut daemon = Command::new("dockerd");
+        for (option, name) in [("--data-root", "data"), ("--exec-root", "exec"), ("--pidfile", "pid")] {
+            daemon.arg(option).arg(path(name));
+        }
+        daemon.arg("--host").arg(self.host());
+        // Containers survive the engine; networks of the machine's own engine stay as they are.
+        daemon.args(["--live-restore", "--bridge=none", "--iptables=false", "--ip6tables=false"]);
+        daemon.args(["--host-gateway-ip", "127.0.0.1"]);
+        daemon.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
+        let child = daemon.spawn().unwrap_or_else(|error| panic!("{error}: {ADVICE}"));
+        *self.daemon() = Some(child);
+        loop {
+            if self.try_docker(&["version"], Stdio::null()).is_ok() {
+                return;
+            }
+            let ended = self.daemon().as_mut().and_then(|child| child.try_wait().unwrap());
+            if let Some(status) = ended {
+                let log = fs::read_to_string(path("log")).unwrap_or_default();
+                let last: Vec<&str> = log.lines().rev().take(5).collect();
+                panic!("dockerd ended with {status}: {ADVICE}\n{}", last.join("\n"));
+            }
+        }
+    }
+
+    /// Ends the engine as a power cut would; its containers go on.
+    pub fn kill(&self) {
+        if let Some(mut child) = self.daemon().take() {
+            child.kill().unwrap();
+            child.wait().unwrap();
+            // Its helper dies with it, and where nobody reaps orphans it would look alive to the next engine.
+            _ = fs::remove_file(self.folder.path().join("exec/containerd/containerd.pid"));
+        }
+    }
+
+    /// Ends the engine as a service manager would; its containers go on.
+    pub async fn terminate(&self) {
+        let mut child = self.daemon().take().expect("it runs");
+        kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
+        let waited = tokio::task::spawn_blocking(move || child.wait()).await;
+        waited.expect("waiting does not panic").unwrap();
+    }
+
+    /// As `DOCKER_HOST` has it.
+    pub fn host(&self) -> String {
+        format!("unix://{}", self.folder.path().join("docker.sock").display())
+    }
+
+    /// Runs `docker` against it; what it printed.
+    pub fn docker(&self, arguments: &[&str]) -> String {
+        self.try_docker(arguments, Stdio::null())
+            .unwrap_or_else(|error| panic!("docker {arguments:?}: {error}"))
+    }
+
+    /// Containers of a node, ended ones too, and its networks and volumes.
+    pub fn left_by(&self, node: &str) -> Vec<String> {
+        let label = format!("label=bacalhau-executor=bacalhau-{node}");
+        let kinds: [&[&str]; 3] = [&["ps", "-a"], &["network", "ls"], &["volume", "ls"]];
+        let listed = kinds.into_iter().map(|kind| self.docker(&[kind, &["-q", "--filter", &label]].concat()));
+        listed.collect::<String>().lines().map(str::to_owned).collect()
+    }
+
+    fn try_docker(&self, arguments: &[&str], input: Stdio) -> Result<String, String> {
+        let output = Command::new("docker")
+            .args(["--host", &self.host()])
+            .args(arguments)
+            .stdin(input)
+            .output()
+            .unwrap_or_else(|error| panic!("docker: {error}: {ADVICE}"));
+        if output.status.success() {
+            Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+        } else {
+            Err(String::from_utf8_lossy(&output.stderr).into_owned())
+        }
+    }
+
+    fn make_images(&self) {
+        let root = self.folder.path().join("root");
+        fs::create_dir_all(root.join("bin")).unwrap();
+        fs::create_dir_all(root.join("tmp")).unwrap();
+        fs::copy(busybox(), root.join("bin/busybox")).unwrap_or_else(|error| panic!("{error}: {ADVICE}"));
+        for link in ["sh", "cat", "echo", "true", "sleep", "seq", "id", "pwd", "tail", "dd", "ls", "test"] {
+            std::os::unix::fs::symlink("busybox", root.join("bin").join(link)).unwrap();
+        }
+        let make = format!(
+            r#"set -e
+            tar -C "$1" -c . | docker --host "$2" import - {IMAGE} >/dev/null
+            mkdir "$1/foreign" && cd "$1/foreign"
+            docker --host "$2" save {IMAGE} | tar -x
+            sed -i 's/"architecture":"[^"]*"/"architecture":"s390x"/; s/{IMAGE}/{FOREIGN_IMAGE}/' *.json
+            tar -c . | docker --host "$2" load >/dev/null"#
+        );
+        let status =
+            Command::new("sh").args(["-c", &make, "make"]).arg(&root).arg(self.host()).status().unwrap();
+        assert!(status.success(), "the images cannot be made: {ADVICE}");
+    }
+
+    fn daemon(&self) -> std::sync::MutexGuard<'_, Option<Child>> {
+        self.daemon.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.daemon().take() {
+            _ = kill_process(Pid::from_child(&child), Signal::TERM);
+            _ = child.wait();
+        }
+        drop(self.reaper.stdin.take());
+        _ = self.reaper.wait();
+    }
+}
+
+fn busybox() -> &'static Path {
+    let usual = ["/bin/busybox", "/usr/bin/busybox"].map(Path::new);
+    usual.into_iter().find(|path| path.exists()).unwrap_or_else(|| panic!("no busybox: {ADVICE}"))
+}
