@@ -1,11 +1,12 @@
 //! Benches of the whole system; docs/benchmarks.md says what each measures and what came out.
 //!
-//! `cargo bench -p bacalhau-tests --bench system -- submit | list [JOBS] | swarm [AGENTS] | idle [AGENT-PROGRAM]`;
-//! without arguments all of them, each in a process of its own. Directories are made below `TMPDIR`, which must be on a
+//! `cargo bench -p bacalhau-tests --bench system -- submit | docker | list [JOBS] | swarm [AGENTS] | idle [AGENT-PROGRAM]`;
+//! without arguments all of them but `docker`, which must be root, each in a process of its own. Directories are made below `TMPDIR`, which must be on a
 //! disk.
 
 mod clock;
 mod cluster;
+mod containers;
 mod devices;
 mod disk;
 mod endings;
@@ -54,6 +55,7 @@ async fn run(arguments: &[String]) -> Result<()> {
     let (name, rest) = arguments.split_first().expect("the caller saw an argument");
     match (name.as_str(), rest) {
         ("submit", []) => submit::run().await,
+        ("docker", []) => containers::run().await,
         ("list", []) => list::run(JOBS).await,
         ("list", [jobs]) => list::run(jobs.parse()?).await,
         ("swarm", []) => swarm::run(AGENTS).await,
@@ -62,6 +64,8 @@ async fn run(arguments: &[String]) -> Result<()> {
         ("idle", [program]) => idle::run(Some(PathBuf::from(program))).await,
         (devices::ARGUMENT, [count, fleet]) => devices::host(count.parse()?, fleet.parse()?).await,
         (idle::CONTROL_PLANE_ARGUMENT, [directory]) => idle::serve(Path::new(directory)).await,
-        _ => bail!("expected submit, list [JOBS], swarm [AGENTS] or idle [AGENT-PROGRAM], not {arguments:?}"),
+        _ => bail!(
+            "expected submit, docker, list [JOBS], swarm [AGENTS] or idle [AGENT-PROGRAM], not {arguments:?}"
+        ),
     }
 }
