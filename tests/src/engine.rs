@@ -41,8 +41,9 @@ const REAPER: &str = r#"
 "#;
 
 impl Engine {
-    /// The one that tests share. It lives as long as a test uses it.
-    pub async fn shared() -> Arc<Self> {
+    /// The one that tests share. It lives as long as a test uses it. Blocks, on a runtime with several threads, while it
+    /// starts.
+    pub fn shared() -> Arc<Self> {
         static SHARED: Mutex<Weak<Engine>> = Mutex::new(Weak::new());
         let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(engine) = shared.upgrade() {

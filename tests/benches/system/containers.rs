@@ -26,7 +26,7 @@ const AT_ONCE: usize = 16;
 const ROUNDS: usize = 3;
 
 pub(crate) async fn run() -> Result<()> {
-    let engine = Engine::shared().await;
+    let engine = Engine::shared();
     let cluster = Cluster::start().await?;
     let agent = agent(&cluster, &engine).await?;
     one_after_the_other(&cluster, &engine).await?;

@@ -23,7 +23,7 @@ struct Site {
 
 impl Site {
     async fn start(node: &'static str, settings: &[&str]) -> Self {
-        Self::with(Engine::shared().await, node, settings).await
+        Self::with(Engine::shared(), node, settings).await
     }
 
     async fn with(engine: Arc<Engine>, node: &'static str, settings: &[&str]) -> Self {
