@@ -65,7 +65,7 @@ async fn converse(client: &mut UnixStream, gate: &Gate) -> io::Result<()> {
         Ok(server) => server,
         Err(refusal) => {
             if matches!(refusal, Refusal::Domain(_) | Refusal::Port(_) | Refusal::Inside(_)) {
-                gate.refuse(&format!("{}:{}", request.host, request.port));
+                gate.refuse(format!("{}:{}", request.host, request.port), &refusal);
             }
             return turn_away(client, &refusal).await;
         }

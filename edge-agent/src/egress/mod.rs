@@ -21,6 +21,7 @@ mod throttle;
 mod tests;
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -41,8 +42,9 @@ use throttle::Throttle;
 pub const BYTES_PER_SECOND: u64 = 10_000_000 / 8;
 /// Connections a task may have open; more wait.
 pub const MAX_CONNECTIONS: usize = 64;
-/// Different destinations that are told after they were refused; later ones are refused in silence.
-pub const MAX_REFUSALS_TOLD: usize = 16;
+/// Different destinations that are told after they were refused; later ones are refused in silence, so that a task
+/// cannot fill its own history.
+pub const MAX_REFUSALS_TOLD: usize = 8;
 /// How long a proxy without a client waits for file descriptors to become free.
 const BREATH: Duration = Duration::from_secs(1);
 
@@ -64,8 +66,8 @@ pub struct Egress {
 }
 
 impl Egress {
-    /// Serves whoever connects to `listener`, to which only the task has a way. The receiver hears of each destination
-    /// that was refused, once.
+    /// Serves whoever connects to `listener`, to which only the task has a way. The receiver gets a sentence for each
+    /// destination that was refused.
     pub fn open(listener: UnixListener, rules: Rules, clock: &Clock) -> (Self, mpsc::Receiver<String>) {
         let (tell, refusals) = mpsc::channel(MAX_REFUSALS_TOLD);
         let gate = Gate {
@@ -123,12 +125,13 @@ struct Gate {
 }
 
 impl Gate {
-    /// Notes a destination that was refused. There is room for all that are told.
-    fn refuse(&self, destination: &str) {
+    /// Tells once of each destination that was refused, and why. There is room for all that are told.
+    fn refuse(&self, destination: String, why: &impl fmt::Display) {
         let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
-        if refused.len() < MAX_REFUSALS_TOLD && refused.insert(destination.to_owned()) {
+        let text = format!("Refused to connect to {destination}: {why}");
+        if refused.len() < MAX_REFUSALS_TOLD && refused.insert(destination) {
             // The receiver may be gone: then nobody wants to know.
-            let _ = self.tell.try_send(destination.to_owned());
+            let _ = self.tell.try_send(text);
         }
     }
 }

@@ -7,6 +7,8 @@ use std::net::Ipv6Addr;
 pub(super) const MAX_HEAD_BYTES: usize = 16 << 10;
 /// Most header lines of a request.
 const MAX_HEADERS: usize = 100;
+/// Longest name of a host (RFC 1035 section 2.3.4).
+const MAX_HOST_BYTES: usize = 253;
 /// Says whose job sent a request.
 const JOB_HEADER: &str = "X-Bacalhau-Job-ID";
 
@@ -125,7 +127,7 @@ fn split_authority(authority: &str, default_port: Option<u16>) -> Option<(String
         },
     };
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_' | b':');
-    if host.is_empty() || !host.bytes().all(is_plain) {
+    if host.is_empty() || host.len() > MAX_HOST_BYTES || !host.bytes().all(is_plain) {
         return None;
     }
     let port = match port {

@@ -83,7 +83,8 @@ async fn other_hosts_are_refused_and_told_once() {
         assert!(answer.starts_with("HTTP/1.1 403 "), "{answer}");
         assert!(answer.ends_with("evil.org is not among the domains of this job's network\n"), "{answer}");
     }
-    assert_eq!(proxy.refusals.recv().await.unwrap(), "evil.org:443");
+    let told = "Refused to connect to evil.org:443: evil.org is not among the domains of this job's network";
+    assert_eq!(proxy.refusals.recv().await.unwrap(), told);
     assert!(proxy.refusals.try_recv().is_err());
 }
 
@@ -92,7 +93,7 @@ async fn the_node_itself_is_refused_whatever_name_leads_there() {
     let mut proxy = proxy(&["localhost"], is_outside);
     let answer = ask(&proxy, "GET http://localhost:4222/ HTTP/1.1\r\n\r\n").await;
     assert!(answer.starts_with("HTTP/1.1 403 ") && answer.contains("this node or its link"), "{answer}");
-    assert_eq!(proxy.refusals.recv().await.unwrap(), "localhost:4222");
+    assert!(proxy.refusals.recv().await.unwrap().contains("localhost:4222"));
 }
 
 #[tokio::test]
@@ -115,7 +116,7 @@ async fn ports_of_other_services_are_refused_and_told() {
     let mut proxy = proxy(&["example.com"], |_| true);
     let answer = ask(&proxy, "CONNECT example.com:25 HTTP/1.1\r\n\r\n").await;
     assert!(answer.starts_with("HTTP/1.1 403 ") && answer.contains("port 25 is refused"), "{answer}");
-    assert_eq!(proxy.refusals.recv().await.unwrap(), "example.com:25");
+    assert!(proxy.refusals.recv().await.unwrap().contains("example.com:25: port 25"));
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! A start that takes a while tells how it goes.
+//! A start that takes a while tells how it goes, and a task what it was refused.
 
 use bacalhau_protocol::model::ObservedState;
 
@@ -6,12 +6,16 @@ use super::{Execution, Now, State};
 
 impl Execution {
     pub(super) fn noted(&mut self, topic: &str, message: &str, can_wait: bool, now: Now) {
-        if !matches!(self.state, State::Preparing(_) | State::Starting(_)) {
-            return;
-        }
+        let observed = match self.state {
+            State::Preparing(_) | State::Starting(_) => Some(ObservedState::Accepted),
+            State::Running { .. } => Some(ObservedState::Running),
+            State::Ended => return,
+            // It may come late; the next observation takes it along.
+            _ => None,
+        };
         self.happened(now, topic, message, &[]);
-        if !can_wait {
-            self.observe_if_it_lasts(ObservedState::Accepted, now);
+        if let Some(observed) = observed.filter(|_| !can_wait) {
+            self.observe_if_it_lasts(observed, now);
         }
     }
 }
@@ -21,8 +25,19 @@ mod tests {
     use bacalhau_protocol::model::{JobType, topic};
 
     use super::super::Event;
-    use super::super::fixtures::{at, observation, preparing};
+    use super::super::fixtures::{at, observation, preparing, running};
     use super::*;
+
+    #[test]
+    fn what_a_running_task_was_refused_is_told() {
+        let mut execution = running(JobType::Batch);
+        let note = Event::Noted { topic: topic::RUNNING, message: "refused".into(), can_wait: false };
+        execution.step(note, at(0));
+        let due = execution.wakes_at().unwrap();
+        let effects = execution.step(Event::Woken, Now { elapsed: due, ..at(0) });
+        assert_eq!(observation(&effects[0]).state, ObservedState::Running);
+        assert_eq!(observation(&effects[0]).events.last().unwrap().message, "refused");
+    }
 
     #[test]
     fn a_note_is_told_unless_the_task_runs_soon() {
