@@ -48,6 +48,7 @@ fn task(dir: &Path) -> TaskRun {
         execution_id: "e-bench".to_owned(),
         job_id: "j-bench".to_owned(),
         network: Default::default(),
+        ports: Vec::new(),
         limits: Default::default(),
         notes: Default::default(),
         params: r#"{"EntryModule": "/wasm/main.wasm"}"#.to_owned(),

@@ -95,7 +95,7 @@ impl Agent {
         let key = ArtifactKey::default();
         let machine = detect(data_dir.path().to_owned()).await;
         let offered = config.allocation.of(&machine.resources);
-        let us = workshop::Node { id: identity.node_id(), gpus: &offered.gpus };
+        let us = workshop::Node { id: identity.node_id(), gpus: &offered.gpus, clock: &clock };
         let workshop =
             Workshop::set_up(&config, data_dir.path(), &client, key.reader(), &us, replacements.executors)?;
         let local = Arc::clone(&workshop.local);

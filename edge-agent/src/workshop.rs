@@ -9,6 +9,7 @@ use bacalhau_protocol::model::Gpu;
 
 use crate::admission::{Admission, Probes};
 use crate::agent::StartError;
+use crate::clock::Clock;
 use crate::config::Config;
 use crate::describe::Abilities;
 use crate::environment::HostVariables;
@@ -20,6 +21,7 @@ use crate::executor::wasm::{
 };
 use crate::executor::{Executor, Executors};
 use crate::link::Client;
+use crate::ports::Ports;
 use crate::publisher::{LocalPublisher, Publisher, Publishers};
 use crate::retention::Limits;
 use crate::runner::{Directories, Runner};
@@ -72,7 +74,9 @@ impl Workshop {
             publishers: publishers.clone(),
             host_variables: host_variables.clone(),
         };
-        let runner = Arc::new(Runner::new(executors, storages, publishers, host_variables, directories));
+        let ports = Ports::new(config.port_range.clone());
+        let runner = Runner::new(executors, storages, publishers, host_variables, directories, ports);
+        let runner = Arc::new(runner);
         Ok(Self { admission, runner, archives, abilities, local })
     }
 }
@@ -83,6 +87,7 @@ pub(crate) struct Node<'a> {
     pub(crate) id: &'a NodeId,
     /// What is given to tasks.
     pub(crate) gpus: &'a [Gpu],
+    pub(crate) clock: &'a Clock,
 }
 
 fn engines(
@@ -108,7 +113,9 @@ fn engines(
     #[cfg(feature = "docker")]
     if is_enabled(&config.disabled_engines, &[docker::KIND]) {
         let (id, gpus) = (node.id.clone(), node.gpus.to_vec());
-        let settings = docker::Settings::from_environment(id, gpus, |name| std::env::var(name).ok());
+        let clock = node.clock.clone();
+        let settings = docker::Settings::from_environment(id, gpus, clock, |name| std::env::var(name).ok());
+        let settings = docker::Settings { is_relay: config.is_relay, ..settings };
         all.push(Arc::new(DockerExecutor::new(settings)));
     }
     #[cfg(not(feature = "docker"))]

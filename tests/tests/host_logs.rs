@@ -65,6 +65,7 @@ impl Device {
             execution_id: "e-1".to_owned(),
             job_id: "j-1".to_owned(),
             network: Default::default(),
+            ports: Vec::new(),
             limits: Default::default(),
             notes: Default::default(),
             params: json!({"EntryModule": "/wasm/entry.wasm", "Parameters": parameters}).to_string(),

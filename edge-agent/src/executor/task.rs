@@ -11,6 +11,7 @@ use tokio::sync::{oneshot, watch};
 
 use super::host_path::HostPath;
 use super::output::OutputProgress;
+use crate::ports::Assigned;
 
 /// One task as an engine gets it: inputs are on the node, the environment is complete.
 #[derive(Debug, Clone)]
@@ -29,6 +30,8 @@ pub struct TaskRun {
     pub outputs: Vec<Mount>,
     /// What the task may reach.
     pub network: Network,
+    /// Ports of the node that are its own; the environment tells them already.
+    pub ports: Vec<Assigned>,
     /// Processor, disk and GPUs it asked for; what is zero has no limit.
     pub limits: Resources,
     /// Most memory the task may use, bytes; none is the engine's own limit.
@@ -40,11 +43,11 @@ pub struct TaskRun {
     pub scratch_dir: PathBuf,
     /// Most bytes kept of each of stdout and stderr.
     pub output_limit_bytes: u64,
-    /// Takes what is worth telling while the task starts.
+    /// Takes what is worth telling.
     pub notes: Notes,
 }
 
-/// Takes what is worth telling while a task starts, such as how much of an image is here.
+/// Takes what is worth telling of a task, such as how much of an image is here or where it may not connect to.
 #[derive(Clone, Default)]
 pub struct Notes(Option<Arc<TakeNote>>);
 
@@ -86,6 +89,8 @@ pub struct Adopted {
     pub task: RunningTask,
     /// For how long it has run.
     pub ran_for: Duration,
+    /// Ports of the node that it was given.
+    pub ports: Vec<u16>,
 }
 
 /// A file or directory of the node shown to the task.

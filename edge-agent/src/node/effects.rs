@@ -163,11 +163,12 @@ impl Actor {
         let Some(held) = self.executions.get_mut(id) else { return };
         let work = held.execution.work().clone();
         let (runner, reports, name) = (self.runner.clone(), self.reports.clone(), id.clone());
+        let notes = self.notes(id);
         self.begin(id, |stop| async move {
             let adopted = async |ran_for| {
                 _ = reports.send(Report::Event(name.clone(), Event::Adopted { ran_for })).await;
             };
-            let event = match runner.adopt(&name, &work, stop, adopted).await {
+            let event = match runner.adopt(&name, &work, notes, stop, adopted).await {
                 Some(end) => Event::TaskEnded(end),
                 None => Event::NothingToAdopt,
             };

@@ -24,6 +24,7 @@ use crate::executor::{
     StartError, StopReason, TaskRun,
 };
 use crate::logs::Outputs;
+use crate::ports::{Assigned, Ports};
 use crate::publisher::{Publishers, Results};
 use crate::storage::{Prepared, Storages};
 
@@ -54,6 +55,7 @@ pub struct Runner {
     host_variables: HostVariables,
     directories: Directories,
     outputs: Outputs,
+    ports: Ports,
     inputs: Semaphore,
 }
 
@@ -65,6 +67,7 @@ impl Runner {
         publishers: Publishers,
         host_variables: HostVariables,
         directories: Directories,
+        ports: Ports,
     ) -> Self {
         let inputs = Semaphore::new(MAX_PARALLEL_INPUTS);
         Self {
@@ -74,6 +77,7 @@ impl Runner {
             host_variables,
             directories,
             outputs: Outputs::default(),
+            ports,
             inputs,
         }
     }
@@ -123,7 +127,7 @@ impl Runner {
         &self,
         id: &ExecutionId,
         engine: &str,
-        run: TaskRun,
+        mut run: TaskRun,
         mut stop: StopSignal,
         started: impl Future<Output = ()> + Send,
     ) -> TaskEnd {
@@ -133,6 +137,14 @@ impl Runner {
         let Some(executor) = self.executors.get(engine) else {
             return not_started(format!("this node has no engine {engine:?} any more"));
         };
+        let _held = HeldPorts { ports: &self.ports, id };
+        match self.ports.assign(id, &run.network) {
+            Ok(ports) => {
+                run.environment.extend(ports.iter().flat_map(Assigned::variables));
+                run.ports = ports;
+            }
+            Err(error) => return not_started(error.to_string()),
+        }
         let task = tokio::select! {
             task = executor.start(run) => task,
             reason = stopped(&mut stop) => Err(StartError::Stopped(reason)),
@@ -162,18 +174,21 @@ impl Runner {
         &self,
         id: &ExecutionId,
         work: &Work,
+        notes: Notes,
         mut stop: StopSignal,
         adopted: impl AsyncFnOnce(Duration) + Send,
     ) -> Option<TaskEnd> {
         let executor = self.executors.get(&work.task.engine.kind)?;
-        let run = self.task_run(id, work);
+        let run = TaskRun { notes, ..self.task_run(id, work) };
         let results_dir = run.results_dir.clone();
         let found = tokio::select! {
             found = executor.adopt(run) => found,
             _ = stopped(&mut stop) => return Some(TaskEnd::Stopped(None)),
         };
         match found {
-            Ok(Some(Adopted { task, ran_for })) => {
+            Ok(Some(Adopted { task, ran_for, ports })) => {
+                let _held = HeldPorts { ports: &self.ports, id };
+                self.ports.claim(id, ports);
                 self.outputs.began(id, task.output());
                 adopted(ran_for).await;
                 let output = task.output();
@@ -255,6 +270,7 @@ impl Runner {
             job_id: work.job_id.to_string(),
             params: task.engine.params.clone(),
             network: task.network.clone(),
+            ports: Vec::new(),
             limits: task.resources.clone(),
             notes: Notes::default(),
             environment: BTreeMap::new(),
@@ -295,6 +311,18 @@ async fn end(results_dir: &Path, written: OutputSize, outcome: Outcome) -> TaskE
             TaskEnd::Broken { message: failure.message, output }
         }
         Outcome::Stopped(_) => TaskEnd::Stopped(Some(output)),
+    }
+}
+
+/// Gives ports back when a task has ended or its start was given up.
+struct HeldPorts<'r> {
+    ports: &'r Ports,
+    id: &'r ExecutionId,
+}
+
+impl Drop for HeldPorts<'_> {
+    fn drop(&mut self) {
+        self.ports.release(self.id);
     }
 }
 

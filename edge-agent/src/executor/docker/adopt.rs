@@ -9,7 +9,7 @@ use super::container::{self, Offsets};
 use super::engine::Connection;
 use super::error::{Error, status};
 use super::output::Output;
-use super::{Shared, watch};
+use super::{Shared, network, relay, watch};
 use crate::executor::{Adopted, RunningTask, StartError, TaskRun};
 
 /// How long an engine that is not there, as after a reboot, is waited for.
@@ -18,6 +18,8 @@ const ENGINE_PATIENCE: Duration = Duration::from_secs(60);
 pub(super) async fn adopt(shared: Arc<Shared>, run: TaskRun) -> Result<Option<Adopted>, StartError> {
     shared.want(&run.execution_id);
     let connection = shared.engine.within(ENGINE_PATIENCE).await?;
+    // Also when nothing is left of the container: then its relay is cleaned up with the execution.
+    relay::reopen(&shared, &run);
     let name = container::name(&run.execution_id);
     let found = match connection.docker.inspect_container(&name, None).await {
         Ok(found) => found,
@@ -36,7 +38,7 @@ pub(super) async fn adopt(shared: Arc<Shared>, run: TaskRun) -> Result<Option<Ad
     let (output, progress) = Output::open_again(&run, Offsets::from_labels(&labels))?;
     let (task, side) = RunningTask::new(progress);
     shared.spawn(watch::over(Arc::clone(&shared), id, output, None, side));
-    Ok(Some(Adopted { task, ran_for }))
+    Ok(Some(Adopted { task, ran_for, ports: network::ports_from_labels(&labels) }))
 }
 
 /// By the engine's clock, which also told the start. Zero if it cannot be known.

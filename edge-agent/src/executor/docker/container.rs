@@ -68,6 +68,11 @@ pub(super) fn name(execution_id: &str) -> String {
     format!("bacalhau-{execution_id}")
 }
 
+/// The name of the container through which it reaches the agent's proxy.
+pub(super) fn relay_name(execution_id: &str) -> String {
+    format!("{}-relay", name(execution_id))
+}
+
 /// Bytes of each stream that were there before the container began.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Offsets {
@@ -115,6 +120,7 @@ pub(super) fn body(
         let list: Vec<String> = hardware.gpus.iter().map(u32::to_string).collect();
         labels.insert(GPUS_LABEL.to_owned(), list.join(","));
     }
+    labels.extend(network::ports_label(&run.ports));
     ContainerCreateBody {
         image: Some(spec.image.clone()),
         entrypoint: some(spec.entrypoint.clone()),
@@ -123,6 +129,7 @@ pub(super) fn body(
         env: Some(environment(run, spec)),
         labels: Some(labels),
         network_disabled: network::is_disabled(&run.network).then_some(true),
+        exposed_ports: some(network::exposed_ports(&run.ports)),
         attach_stdout: Some(true),
         attach_stderr: Some(true),
         host_config: Some(host_config(run, hardware)),
@@ -148,6 +155,7 @@ fn host_config(run: &TaskRun, hardware: &Hardware) -> HostConfig {
         devices: some(hardware.devices.clone()),
         network_mode: Some(network::mode(&run.network).to_owned()),
         extra_hosts: some(network::extra_hosts(&run.network)),
+        port_bindings: network::port_bindings(&run.ports),
         ..HostConfig::default()
     }
 }
@@ -207,6 +215,7 @@ mod tests {
             inputs: vec![mount("/srv/a:b", "/in", Access::ReadOnly)],
             outputs: vec![mount("/results/out", "/out", Access::ReadWrite)],
             network: Default::default(),
+            ports: Vec::new(),
             limits: Resources { cpu_millis: 250, disk_bytes: 7, ..Resources::default() },
             memory_limit_bytes: Some(64_000_000),
             results_dir: "/results".into(),

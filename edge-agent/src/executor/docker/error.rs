@@ -35,9 +35,9 @@ pub enum Error {
         /// The task would fail on any node.
         is_tasks_fault: bool,
     },
-    /// A kind of network that this engine does not have.
-    #[error("network type {0} is not supported by the docker engine of this node")]
-    Network(&'static str),
+    /// The way out of a task with HTTP networking cannot be opened; with the reason.
+    #[error("HTTP networking is not available on this node: {0}")]
+    Relay(String),
     /// GPUs that are not to be had.
     #[error("the task wants {wanted} GPUs and {free} of this node's are free")]
     Gpus {
@@ -90,7 +90,7 @@ impl From<Error> for StartError {
                 let hint = hint.clone();
                 Self::Scan { error: Box::new(error), code, hint }
             }
-            Error::Params(_) | Error::Network(_) => Self::Task(Box::new(error)),
+            Error::Params(_) => Self::Task(Box::new(error)),
             Error::Container { is_tasks_fault: true, .. } => Self::Task(Box::new(error)),
             _ => Self::Node(Box::new(error)),
         }

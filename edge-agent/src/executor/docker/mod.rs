@@ -17,6 +17,7 @@ mod limits;
 mod network;
 mod output;
 mod reference;
+mod relay;
 mod run;
 mod supervise;
 mod sweep;
@@ -32,6 +33,7 @@ use futures_util::future::BoxFuture;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::{Adopted, Availability, Executor, RunningTask, StartError, TaskRun};
+use crate::clock::Clock;
 use container::Owner;
 use engine::Engine;
 
@@ -55,6 +57,10 @@ pub struct Settings {
     pub never_pull: bool,
     /// GPUs that are given to tasks.
     pub gpus: Vec<Gpu>,
+    /// This program's `main` heeds [`crate::RELAY_ARGUMENT`], without which there is no HTTP networking.
+    pub is_relay: bool,
+    /// Measures what passes the proxies.
+    pub clock: Clock,
 }
 
 impl Settings {
@@ -62,6 +68,7 @@ impl Settings {
     pub fn from_environment(
         node_id: NodeId,
         gpus: Vec<Gpu>,
+        clock: Clock,
         variable: impl Fn(&str) -> Option<String>,
     ) -> Self {
         let variable = |name| variable(name).filter(|value| !value.is_empty());
@@ -72,6 +79,8 @@ impl Settings {
             hub_login: variable("DOCKER_USERNAME").and_then(login),
             never_pull: variable("SKIP_IMAGE_PULL").is_some(),
             gpus,
+            is_relay: false,
+            clock,
         }
     }
 }
@@ -88,6 +97,7 @@ struct Shared {
     engine: Engine,
     gpus: gpu::Book,
     limits: limits::Limits,
+    proxies: relay::Proxies,
     /// Executions that may have something at the engine. `None` until the agent has said which were left.
     wanted: Mutex<Option<BTreeSet<String>>>,
     stop: CancellationToken,
@@ -102,6 +112,7 @@ impl DockerExecutor {
             engine: Engine::default(),
             gpus: gpu::Book::new(&settings.gpus),
             limits: limits::Limits::default(),
+            proxies: relay::Proxies::default(),
             wanted: Mutex::new(None),
             stop: stop.clone(),
             settings,
@@ -128,7 +139,7 @@ impl Executor for DockerExecutor {
         Box::pin(async {
             let spec = DockerSpec::parse(&task.engine)
                 .map_err(|invalid| format!("accept the engine's parameters: {invalid}"))?;
-            network::check(&task.network)?;
+            network::check(&self.shared, &task.network)?;
             image::check(&self.shared, &spec.image).await
         })
     }

@@ -18,7 +18,7 @@ use super::error::Error;
 use crate::executor::{OutputProgress, OutputWriter, TaskRun};
 
 /// Pieces of output as they come.
-type Frames = Pin<Box<dyn Stream<Item = Result<LogOutput, bollard::errors::Error>> + Send>>;
+pub(super) type Frames = Pin<Box<dyn Stream<Item = Result<LogOutput, bollard::errors::Error>> + Send>>;
 
 /// Where output is read from.
 pub(super) struct Source {

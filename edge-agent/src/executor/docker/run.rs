@@ -13,7 +13,8 @@ use super::container::{self, Offsets};
 use super::engine::Connection;
 use super::error::{Error, said, status};
 use super::output::{Output, Source};
-use super::{KIND, Shared, image, network, sweep, watch};
+use super::relay::{self, Relay};
+use super::{KIND, Shared, image, sweep, watch};
 use crate::executor::{Mount, RunningTask, StartError, TaskRun};
 
 /// Everybody: the program in the container may run as any user. The directory above keeps the node's own users out.
@@ -23,45 +24,45 @@ const OUTPUT_MODE: u32 = 0o777;
 pub(super) async fn start(shared: Arc<Shared>, run: TaskRun) -> Result<RunningTask, StartError> {
     let config = SpecConfig { kind: KIND.to_owned(), params: run.params.clone() };
     let spec = DockerSpec::parse(&config).map_err(Error::from)?;
-    if network::check(&run.network).is_err() {
-        return Err(Error::Network(run.network.network_type.as_str()).into());
-    }
     let connection = shared.engine.current().await?;
     shared.want(&run.execution_id);
     image::resolve(&shared, &connection, &spec.image, &run.notes).await?;
     let hardware = shared.gpus.take(&run.execution_id, run.limits.gpu)?;
     make_ready(run.inputs.clone(), run.outputs.clone()).await?;
     let (output, progress) = Output::open(&run)?;
-    let body = container::body(&shared.owner, &run, &spec, output.offsets(), &hardware);
-    let mut undo = Undo { shared: &shared, container: Some(container::name(&run.execution_id)) };
-    let id = create(&shared, &connection, &run.execution_id, body).await?;
-    undo.container = Some(id.clone());
+    let relay = relay::open(&shared, &connection, &run, &spec.image).await?;
+    let mut body = container::body(&shared.owner, &run, &spec, output.offsets(), &hardware);
+    relay.iter().for_each(|relay| relay.join(&mut body));
+    let name = container::name(&run.execution_id);
+    let mut undo = Undo::new(&shared, &name);
+    let id = create(&shared, &connection, &name, body).await?;
+    undo.is(&id);
     let source = attach(&connection, &id).await?;
     let started = connection.docker.start_container(&id, None).await;
     started.map_err(|error| Error::container("start the container", &error))?;
-    undo.container = None;
+    undo.keep();
+    relay.into_iter().for_each(Relay::keep);
     let (task, side) = RunningTask::new(progress);
     shared.spawn(watch::over(Arc::clone(&shared), id, output, Some(source), side));
     Ok(task)
 }
 
 /// Creates the container, in the place of one that an earlier run left, and without limits that the engine cannot keep.
-async fn create(
+pub(super) async fn create(
     shared: &Shared,
     connection: &Connection,
-    execution_id: &str,
+    name: &str,
     mut body: ContainerCreateBody,
 ) -> Result<String, Error> {
-    let name = container::name(execution_id);
     let mut was_replaced = false;
     loop {
         shared.limits.apply(&mut body);
-        let options = CreateContainerOptionsBuilder::default().name(&name).build();
+        let options = CreateContainerOptionsBuilder::default().name(name).build();
         match connection.docker.create_container(Some(options), body.clone()).await {
             Ok(created) => return Ok(created.id),
             Err(error) if status(&error) == Some(409) && !was_replaced => {
                 was_replaced = true;
-                sweep::remove(connection, &name).await;
+                sweep::remove(connection, name).await;
             }
             Err(error) if shared.limits.learn(&said(&error)) => {}
             Err(error) => return Err(Error::container("create the container", &error)),
@@ -70,7 +71,7 @@ async fn create(
 }
 
 /// Takes the output from its first byte; the container has not been started.
-async fn attach(connection: &Connection, container: &str) -> Result<Source, Error> {
+pub(super) async fn attach(connection: &Connection, container: &str) -> Result<Source, Error> {
     let options = AttachContainerOptionsBuilder::default().stream(true).stdout(true).stderr(true).build();
     match connection.docker.attach_container(container, Some(options)).await {
         Ok(attached) => {
@@ -105,9 +106,26 @@ fn open_output(mount: &Mount) -> Result<(), Error> {
 }
 
 /// Removes the container of a start that failed or was given up.
-struct Undo<'s> {
+pub(super) struct Undo<'s> {
     shared: &'s Arc<Shared>,
     container: Option<String>,
+}
+
+impl<'s> Undo<'s> {
+    /// Of a container that will be created under this name.
+    pub(super) fn new(shared: &'s Arc<Shared>, name: &str) -> Self {
+        Self { shared, container: Some(name.to_owned()) }
+    }
+
+    /// It was, and got this id.
+    pub(super) fn is(&mut self, id: &str) {
+        self.container = Some(id.to_owned());
+    }
+
+    /// The start succeeded.
+    pub(super) fn keep(mut self) {
+        self.container = None;
+    }
 }
 
 impl Drop for Undo<'_> {

@@ -4,17 +4,21 @@ use std::collections::HashMap;
 
 use bollard::query_parameters::{ListContainersOptionsBuilder, RemoveContainerOptionsBuilder};
 
+use super::Shared;
 use super::container::{self, NODE_LABEL};
 use super::engine::Connection;
 use super::error::{said, status};
-use super::{Shared, network};
 
-/// Removes the container of an execution that is over. What cannot be removed now is swept when the engine is back.
+/// Removes the containers of an execution that is over. What cannot be removed now is swept when the engine is back.
 pub(super) async fn clean_up(shared: &Shared, execution_id: &str) {
     let was_wanted = shared.lock_wanted().as_mut().is_some_and(|wanted| wanted.remove(execution_id));
     shared.gpus.give_back(execution_id);
+    let has_relay = shared.proxies.close(execution_id);
     if let (true, Ok(connection)) = (was_wanted, shared.engine.current().await) {
         remove(&connection, &container::name(execution_id)).await;
+        if has_relay {
+            remove(&connection, &container::relay_name(execution_id)).await;
+        }
     }
 }
 
@@ -37,7 +41,6 @@ pub(super) async fn sweep(shared: &Shared) {
             remove(&connection, &id).await;
         }
     }
-    network::sweep(&connection, &shared.owner, &filters, |execution| is_orphan(shared, execution)).await;
 }
 
 /// Nothing is one until the agent has said which executions are left.

@@ -27,6 +27,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use bacalhau_protocol::engine_profile::{ArtifactEnvelope, ContentHash, EngineProfile};
+use bacalhau_protocol::model::Task;
 use futures_util::future::BoxFuture;
 
 use super::{Availability, Executor, RunningTask, StartError, TaskRun};
@@ -141,6 +142,17 @@ impl Executor for WasmExecutor {
         } else {
             let profile = self.shared.engine.profile().id();
             Availability::Unavailable(format!("nobody compiles modules for {profile}"))
+        };
+        Box::pin(std::future::ready(answer))
+    }
+
+    fn check<'a>(&'a self, task: &'a Task) -> BoxFuture<'a, Result<(), String>> {
+        let network = task.network.network_type;
+        let answer = match network.is_networked() {
+            true => {
+                Err(format!("support network type {} with wasm: modules have no network", network.as_str()))
+            }
+            false => Ok(()),
         };
         Box::pin(std::future::ready(answer))
     }

@@ -69,6 +69,7 @@ impl Node {
             execution_id: "e-1".to_owned(),
             job_id: "j-1".to_owned(),
             network: Default::default(),
+            ports: Vec::new(),
             limits: Default::default(),
             notes: Default::default(),
             params: r#"{"EntryModule": "/wasm/main.wasm"}"#.to_owned(),

@@ -26,6 +26,7 @@ use crate::executor::wasm::{self, LocalCompiler, WasmExecutor};
 use crate::journal::{Journal, Recovered};
 use crate::link::{Archive, Command, Commands, End, LinkEvent, Outgoing};
 use crate::node::{Node, Parts};
+use crate::ports::{DEFAULT_RANGE, Ports};
 use crate::publisher::{LocalPublisher, Publishers, ResultStore};
 use crate::retention::Limits;
 use crate::runner::{Directories, Runner};
@@ -116,7 +117,9 @@ impl World {
             publishers: publishers.clone(),
             host_variables: host_variables.clone(),
         };
-        let runner = Arc::new(Runner::new(executors, storages, publishers, host_variables, directories));
+        let ports = Ports::new(DEFAULT_RANGE);
+        let runner =
+            Arc::new(Runner::new(executors, storages, publishers, host_variables, directories, ports));
         let (events, link) = mpsc::channel(16);
         let node = Node::start(Parts {
             info: info(),
