@@ -3,9 +3,11 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot prepare its engine has to fail")]
 
 use std::fs;
+use std::net::Ipv4Addr;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -26,6 +28,13 @@ pub struct Engine {
     daemon: Mutex<Option<Child>>,
     reaper: Child,
     folder: TempDir,
+    bridge: Option<Bridge>,
+}
+
+/// A network device for containers that want a network of their own.
+struct Bridge {
+    name: String,
+    address: Ipv4Addr,
 }
 
 /// Runs until its input closes, then ends whatever there is and removes it.
@@ -37,6 +46,7 @@ const REAPER: &str = r#"
     done
     for shim in $(grep -las "$1/exec/containerd" /proc/[0-9]*/cmdline | cut -d/ -f3); do kill -9 "$shim" 2>/dev/null; done
     awk -v folder="$1/" 'index($2, folder) == 1 {print $2}' /proc/mounts | sort -r | xargs -r -n1 umount -l
+    [ "$2" = none ] || "$3" ip link delete "$2"
     rm -rf "$1"
 "#;
 
@@ -50,27 +60,41 @@ impl Engine {
             return engine;
         }
         // Others wait here until it is there.
-        let engine = Arc::new(tokio::task::block_in_place(Self::prepare));
+        let engine = Arc::new(tokio::task::block_in_place(|| Self::prepare(None)));
         *shared = Arc::downgrade(&engine);
         engine
     }
 
     /// One that a test has for itself, with images.
     pub fn own() -> Self {
-        Self::prepare()
+        Self::prepare(None)
     }
 
-    fn prepare() -> Self {
+    /// The same with a bridge that nothing else on this machine has, so that containers can have a network of their own.
+    /// It leads to this machine alone.
+    pub fn with_bridge() -> Self {
+        static NEXT: AtomicU8 = AtomicU8::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let process = u8::try_from(std::process::id() % 250).expect("below 250");
+        let name = format!("bactest{process}-{number}");
+        // For tests between networks only (RFC 2544), so nothing else is there.
+        Self::prepare(Some(Bridge { name, address: Ipv4Addr::new(198, 18, process, number % 16 * 16 + 1) }))
+    }
+
+    fn prepare(bridge: Option<Bridge>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let reaper = Command::new("sh")
             .args(["-c", REAPER, "reaper"])
             .arg(folder.path())
+            .arg(bridge.as_ref().map_or("none", |bridge| &bridge.name))
+            .arg(busybox())
             .stdin(Stdio::piped())
             // What is sent to the tests' group, as by Ctrl-C, must not reach it.
             .process_group(0)
             .spawn()
             .unwrap();
-        let engine = Self { daemon: Mutex::new(None), reaper, folder };
+        bridge.iter().for_each(Bridge::set_up);
+        let engine = Self { daemon: Mutex::new(None), reaper, folder, bridge };
         engine.start();
         engine.make_images();
         engine
@@ -86,7 +110,8 @@ impl Engine {
         }
         daemon.arg("--host").arg(self.host());
         // Containers survive the engine; networks of the machine's own engine stay as they are.
-        daemon.args(["--live-restore", "--bridge=none", "--iptables=false", "--ip6tables=false"]);
+        daemon.args(["--live-restore", "--iptables=false", "--ip6tables=false"]);
+        daemon.arg("--bridge").arg(self.bridge.as_ref().map_or("none", |bridge| &bridge.name));
         daemon.args(["--host-gateway-ip", "127.0.0.1"]);
         daemon.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
         let child = daemon.spawn().unwrap_or_else(|error| panic!("{error}: {ADVICE}"));
@@ -120,6 +145,11 @@ impl Engine {
         kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
         let waited = tokio::task::spawn_blocking(move || child.wait()).await;
         waited.expect("waiting does not panic").unwrap();
+    }
+
+    /// This machine, as containers with a network of their own see it.
+    pub fn gateway(&self) -> Ipv4Addr {
+        self.bridge.as_ref().map(|bridge| bridge.address).expect("the engine has a bridge")
     }
 
     /// As `DOCKER_HOST` has it.
@@ -189,6 +219,20 @@ impl Drop for Engine {
         }
         drop(self.reaper.stdin.take());
         _ = self.reaper.wait();
+    }
+}
+
+impl Bridge {
+    fn set_up(&self) {
+        let Self { name, address } = self;
+        for command in [
+            format!("link add {name} type bridge"),
+            format!("address add {address}/28 dev {name}"),
+            format!("link set {name} up"),
+        ] {
+            let status = Command::new(busybox()).arg("ip").args(command.split(' ')).status().unwrap();
+            assert!(status.success(), "ip {command}: {ADVICE}");
+        }
     }
 }
 

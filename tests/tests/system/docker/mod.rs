@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod limits;
+mod networks;
 mod pull;
 mod restarts;
 mod runs;
