@@ -5,6 +5,7 @@ use std::fmt;
 
 use crate::model::{Constraint, Operator};
 
+pub mod label;
 mod parse;
 mod validate;
 

@@ -1,6 +1,6 @@
 //! Whether a constraint makes sense, before anything is matched against it.
 
-use super::{Constraint, Operator, number};
+use super::{Constraint, Operator, label, number};
 
 /// What is wrong with a constraint, in Bacalhau's words, and which field to mend.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,38 +27,11 @@ pub fn validate(constraint: &Constraint) -> Option<ConstraintProblem> {
     )
 }
 
-/// Kubernetes' rule for label keys: an optional DNS prefix and `/`, then up to 63 of `[A-Za-z0-9._-]`, alphanumeric at
-/// both ends.
-fn is_label_key(key: &str) -> bool {
-    let (prefix, name) = key.split_once('/').map_or((None, key), |(prefix, name)| (Some(prefix), name));
-    prefix.is_none_or(is_dns_prefix) && is_label_name(name)
-}
-
-fn is_label_name(name: &str) -> bool {
-    let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
-    let ends = |b: Option<&u8>| b.is_none_or(u8::is_ascii_alphanumeric);
-    let bytes = name.as_bytes();
-    (1..=63).contains(&bytes.len())
-        && bytes.iter().all(|&b| allowed(b))
-        && ends(bytes.first())
-        && ends(bytes.last())
-}
-
-fn is_dns_prefix(prefix: &str) -> bool {
-    let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'.' | b'-');
-    (1..=253).contains(&prefix.len()) && prefix.bytes().all(allowed)
-}
-
-fn key_problem(label: &str) -> Option<String> {
-    if label.trim().is_empty() {
+fn key_problem(key: &str) -> Option<String> {
+    if key.trim().is_empty() {
         return Some("selector key cannot be blank".to_owned());
     }
-    (!is_label_key(label)).then(|| {
-        format!(
-            "invalid label key {label:?}: expected up to 63 letters, digits, '-', '_' or '.', beginning and ending \
-             with a letter or digit, with an optional DNS prefix and '/' in front"
-        )
-    })
+    label::key_problem(key)
 }
 
 fn values_problem(constraint: &Constraint) -> Option<String> {

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::{DEFAULT_NAMESPACE, Decoded, Defaults, MAX_SPEC_BYTES, RESERVED_META_PREFIX, task};
 use crate::ids::JobId;
 use crate::model::{Constraint, JobSpec, JobType, Operator, Task};
-use crate::selector::{self, Part};
+use crate::selector::{self, Part, label};
 use crate::spec::{Fields, Report, inline};
 use crate::wire::record;
 
@@ -137,8 +137,10 @@ fn read_task(fields: &mut Fields<'_>, job_type: JobType, defaults: &Defaults, re
 }
 
 fn check_labels(fields: &Fields<'_>, labels: &BTreeMap<String, String>, report: &mut Report) {
-    if labels.keys().any(|key| key.trim().is_empty()) {
-        report.error(fields.at("Labels"), "label keys cannot be blank");
+    for (key, value) in labels {
+        for problem in [label::key_problem(key), label::value_problem(key, value)].into_iter().flatten() {
+            report.error(fields.at("Labels"), problem);
+        }
     }
 }
 

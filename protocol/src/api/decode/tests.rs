@@ -358,3 +358,21 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn labels_are_those_that_selectors_can_name() {
+    let errors = refuse(json!({
+        "Type": "batch", "Labels": {"": "x", "a b": "", "env": "prod:1", "team/sub": "a", "tier": ""},
+        "Tasks": [{"Name": "main", "Engine": {"Type": "docker", "Params": {"Image": "ubuntu"}}}]
+    }));
+    let places: Vec<&str> =
+        errors.iter().map(|error| error.split_once(": expected").unwrap_or_default().0).collect();
+    assert_eq!(
+        places,
+        [
+            r#"Labels: invalid label key """#,
+            r#"Labels: invalid label key "a b""#,
+            r#"Labels: invalid value "prod:1" of label "env""#,
+        ]
+    );
+}
