@@ -105,6 +105,51 @@ async fn mistakes_are_told_in_one_line_with_what_to_do() {
 }
 
 #[tokio::test]
+async fn labels_are_checked_alike_everywhere() {
+    let cluster = Cluster::start(&[]).await;
+    let hello = module(&cluster, "hello.wasm", &guests::hello("hello"));
+    let file = cluster.path("job.yaml");
+    let path = file.to_str().unwrap();
+    let task = "{Name: main, Engine: {Type: docker, Params: {Image: ubuntu}}}";
+    fs::write(&file, format!("Type: batch\nLabels: {{env: 'prod:1'}}\nTasks: [{task}]\n")).unwrap();
+    let label = "env=prod:1";
+    for arguments in [
+        &["job", "validate", path][..],
+        &["job", "run", path],
+        &["job", "run", "--dry-run", path],
+        &["docker", "run", "-l", label, "ubuntu"],
+        &["docker", "run", "--dry-run", "-l", label, "ubuntu"],
+        &["wasm", "run", "-l", label, &hello],
+    ] {
+        refused(&cluster, arguments, "Labels: invalid value \"prod:1\" of label \"env\"", "").await;
+    }
+}
+
+#[tokio::test]
+async fn a_module_is_validated_without_a_server() {
+    let cluster = Cluster::start(&[]).await;
+    let hello = module(&cluster, "hello.wasm", &guests::hello("hello"));
+    let said = cluster.ask(&["--api-port", "1", "wasm", "validate", &hello]).await;
+    assert_eq!(said, "OK\n");
+    let needy = module(
+        &cluster,
+        "needy.wasm",
+        r#"(module (import "lib" "answer" (func (result i32))) (func (export "run")))"#,
+    );
+    let library =
+        module(&cluster, "lib.wasm", r#"(module (func (export "answer") (result i32) (i32.const 1)))"#);
+    refused(&cluster, &["wasm", "validate", &needy], "module \"lib\"", "has no function \"_start\"").await;
+    let import = format!("{library}:lib");
+    let said = cluster.ask(&["wasm", "validate", "-I", &import, "--entry-point", "run", &needy]).await;
+    assert_eq!(said, "OK\n");
+    let file = cluster.path("job.yaml");
+    let job = cluster.ask(&["wasm", "run", "--dry-run", &hello]).await;
+    fs::write(&file, job).unwrap();
+    assert_eq!(cluster.ask(&["wasm", "validate", file.to_str().unwrap()]).await, "OK\n");
+    refused(&cluster, &["wasm", "validate", "missing.wasm"], "missing.wasm", "No such file").await;
+}
+
+#[tokio::test]
 async fn a_file_may_hold_several_jobs_also_of_the_oldest_form() {
     let cluster = Cluster::with_agents(&["edge-1"]).await;
     let file = cluster.path("jobs.yaml");

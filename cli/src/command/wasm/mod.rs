@@ -1,6 +1,7 @@
 //! `bacalhau wasm`: WebAssembly modules as jobs.
 
 mod run;
+mod validate;
 
 use std::process::ExitCode;
 
@@ -14,6 +15,8 @@ use crate::app::Context;
 pub enum Command {
     /// Run a module
     Run(Box<run::Run>),
+    /// Check a module, or the modules of a job file, without a server
+    Validate(validate::Validate),
 }
 
 impl Command {
@@ -21,6 +24,7 @@ impl Command {
     pub async fn run(self, context: &Context) -> anyhow::Result<ExitCode> {
         match self {
             Self::Run(command) => command.run(context).await,
+            Self::Validate(command) => command.run(),
         }
     }
 }

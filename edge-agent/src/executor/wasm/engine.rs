@@ -65,6 +65,14 @@ pub(super) fn compiling_engine(profile: &EngineProfile) -> wasmtime::Result<Engi
     Engine::new(&config)
 }
 
+/// An engine that takes the modules a node of this kind takes, and compiles them in the shortest time.
+#[cfg(feature = "compiler")]
+pub(super) fn examining_engine(profile: &EngineProfile) -> wasmtime::Result<Engine> {
+    let mut config = shared_config(profile);
+    config.cranelift_opt_level(wasmtime::OptLevel::None);
+    Engine::new(&config)
+}
+
 // Artifacts are the only way in, so what runs is what was checked and what other nodes run.
 fn loading_config(profile: &EngineProfile) -> Config {
     let config = shared_config(profile);

@@ -45,7 +45,9 @@ impl Guest {
         }
         graph.add(&spec.entry_module).await?;
         let (modules, files) = graph.finish();
-        check_entrypoint(&spec, modules.last().map(|last| &last.module))?;
+        if let Some(entry) = modules.last() {
+            check_entrypoint(&spec.entry_module, &entry.module, &spec.entrypoint)?;
+        }
         let host = Host::new(run, &spec.parameters, &files, stdio)?;
         let mut store = Store::new(&runtime.engine, host);
         store.limiter(|host| &mut host.budget);
@@ -169,19 +171,17 @@ fn imported_modules(module: &Module) -> Vec<String> {
     names
 }
 
-fn check_entrypoint(spec: &WasmSpec, module: Option<&Module>) -> Result<(), Error> {
-    let export = module.and_then(|module| module.get_export(&spec.entrypoint));
-    match export {
-        Some(ExternType::Func(function)) => {
-            if function.params().len() == 0 && function.results().len() == 0 {
-                return Ok(());
-            }
-            Err(Error::EntrypointSignature(spec.entrypoint.clone()))
+/// Whether the function can be called from outside.
+pub(super) fn check_entrypoint(name: &str, module: &Module, entrypoint: &str) -> Result<(), Error> {
+    match module.get_export(entrypoint) {
+        Some(ExternType::Func(function)) if function.params().len() == 0 && function.results().len() == 0 => {
+            Ok(())
         }
+        Some(ExternType::Func(_)) => Err(Error::EntrypointSignature(entrypoint.to_owned())),
         _ => Err(Error::NoEntrypoint {
-            module: spec.entry_module.clone(),
-            entrypoint: spec.entrypoint.clone(),
-            exports: module.map(exported_functions).unwrap_or_default(),
+            module: name.to_owned(),
+            entrypoint: entrypoint.to_owned(),
+            exports: exported_functions(module),
         }),
     }
 }

@@ -22,6 +22,8 @@ mod sleep;
 #[cfg(test)]
 #[cfg(feature = "compiler")]
 mod tests;
+#[cfg(feature = "compiler")]
+mod validate;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -41,6 +43,8 @@ pub use compile_child::compile_child;
 pub use compile_child::{ChildCompiler, ChildError, CompileLimits};
 pub use engine::host_profile;
 pub use error::Error;
+#[cfg(feature = "compiler")]
+pub use validate::{Found, problems};
 
 /// The name of this engine in jobs.
 pub const KIND: &str = "wasm";

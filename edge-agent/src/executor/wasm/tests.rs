@@ -4,6 +4,7 @@ mod artifacts;
 mod fixtures;
 mod hostile;
 mod linking;
+mod validate;
 mod world;
 
 use std::error::Error;
