@@ -10,6 +10,7 @@ use tokio::fs::{self, File, OpenOptions};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::{Client, Error};
+use crate::output::meter::Meter;
 
 /// An archive somewhere on the network.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,15 +70,21 @@ pub enum DownloadError {
 
 impl Client {
     /// Fetches an archive into the file `to`. What an earlier, interrupted call left in `to` plus `.part` is not fetched
-    /// again, and a complete `to` is only checked. May be cancelled at any point.
-    pub async fn download(&self, archive: &RemoteArchive, to: &Path) -> Result<(), DownloadError> {
+    /// again, and a complete `to` is only checked. May be cancelled at any point. `meter` counts what arrives.
+    pub async fn download(
+        &self,
+        archive: &RemoteArchive,
+        to: &Path,
+        meter: &Meter,
+    ) -> Result<(), DownloadError> {
         if fs::try_exists(to).await.unwrap_or(false) && check(archive, to).await.is_ok() {
+            meter.kept(length(to).await);
             return Ok(());
         }
         let mut part = to.as_os_str().to_owned();
         part.push(".part");
         let part = PathBuf::from(part);
-        self.fetch(archive, &part).await?;
+        self.fetch(archive, &part, meter).await?;
         if let Err(damage) = check(archive, &part).await {
             fs::remove_file(&part).await.map_err(|source| file_error(&part, source))?;
             return Err(damage);
@@ -85,11 +92,12 @@ impl Client {
         fs::rename(&part, to).await.map_err(|source| file_error(to, source))
     }
 
-    async fn fetch(&self, archive: &RemoteArchive, part: &Path) -> Result<(), DownloadError> {
+    async fn fetch(&self, archive: &RemoteArchive, part: &Path, meter: &Meter) -> Result<(), DownloadError> {
+        meter.kept(length(part).await);
         let mut fruitless = 0;
         loop {
             let before = length(part).await;
-            match self.fetch_rest(archive, part, before).await {
+            match self.fetch_rest(archive, part, before, meter).await {
                 Err(DownloadError::Call(error)) if is_passing(&error) => {
                     fruitless = if length(part).await > before { 0 } else { fruitless + 1 };
                     if fruitless == FRUITLESS_ATTEMPTS {
@@ -106,6 +114,7 @@ impl Client {
         archive: &RemoteArchive,
         part: &Path,
         offset: u64,
+        meter: &Meter,
     ) -> Result<(), DownloadError> {
         if archive.size == Some(offset) && offset > 0 {
             return Ok(());
@@ -119,11 +128,12 @@ impl Client {
             request = request.header(header::RANGE, format!("bytes={offset}-"));
         }
         match self.send(request).await {
-            Ok(response) => self.append(archive, response, part, offset).await,
+            Ok(response) => self.append(archive, response, part, offset, meter).await,
             // What is there is longer than the archive or from another one: begin again.
             Err(Error::Api(error)) if error.status == StatusCode::RANGE_NOT_SATISFIABLE.as_u16() => {
                 fs::remove_file(part).await.map_err(|source| file_error(part, source))?;
-                Box::pin(self.fetch_rest(archive, part, 0)).await
+                meter.again(offset);
+                Box::pin(self.fetch_rest(archive, part, 0, meter)).await
             }
             Err(error) => Err(error.into()),
         }
@@ -135,8 +145,12 @@ impl Client {
         response: Response,
         part: &Path,
         offset: u64,
+        meter: &Meter,
     ) -> Result<(), DownloadError> {
         let resumed = offset > 0 && response.status() == StatusCode::PARTIAL_CONTENT;
+        if !resumed {
+            meter.again(offset);
+        }
         let mut options = OpenOptions::new();
         options.create(true).write(true).append(resumed).truncate(!resumed);
         let mut file = options.open(part).await.map_err(|source| file_error(part, source))?;
@@ -146,6 +160,7 @@ impl Client {
         while let Some(chunk) = body.next().await {
             let chunk = chunk.map_err(|error| self.transport(error))?;
             length += chunk.len() as u64;
+            meter.arrived(chunk.len() as u64);
             if length > most {
                 return Err(DownloadError::TooLarge { most });
             }
@@ -272,7 +287,7 @@ mod tests {
         let (client, archive, offsets) =
             serve(vec![Answer::CutAfter(4), Answer::CutAfter(3), Answer::Whole]).await;
         let (_keep, path) = place();
-        client.download(&archive, &path).await.unwrap();
+        client.download(&archive, &path, &Meter::silent()).await.unwrap();
         assert_eq!(std::fs::read(&path).unwrap(), CONTENT);
         assert_eq!(*offsets.lock().unwrap(), [0, 4, 7]);
     }
@@ -282,7 +297,7 @@ mod tests {
         let (client, archive, _) = serve(vec![Answer::Whole]).await;
         let (_keep, path) = place();
         std::fs::write(path.with_extension("gz.part"), &CONTENT[..6]).unwrap();
-        client.download(&archive, &path).await.unwrap();
+        client.download(&archive, &path, &Meter::silent()).await.unwrap();
         assert_eq!(std::fs::read(&path).unwrap(), CONTENT);
     }
 
@@ -292,7 +307,7 @@ mod tests {
             let (client, archive, _) = serve(answers).await;
             let (_keep, path) = place();
             std::fs::write(path.with_extension("gz.part"), b"foreign").unwrap();
-            client.download(&archive, &path).await.unwrap();
+            client.download(&archive, &path, &Meter::silent()).await.unwrap();
             assert_eq!(std::fs::read(&path).unwrap(), CONTENT);
         }
     }
@@ -302,7 +317,7 @@ mod tests {
         let (client, mut archive, _) = serve(vec![Answer::Whole]).await;
         archive.sha256 = Some("00".repeat(32));
         let (_keep, path) = place();
-        let error = client.download(&archive, &path).await.unwrap_err();
+        let error = client.download(&archive, &path, &Meter::silent()).await.unwrap_err();
         assert!(matches!(error, DownloadError::Checksum { .. }), "{error}");
         assert!(!path.exists() && !path.with_extension("gz.part").exists());
     }
@@ -312,7 +327,7 @@ mod tests {
         let (client, mut archive, _) = serve(vec![Answer::FromTheStart]).await;
         archive.size = Some(5);
         let (_keep, path) = place();
-        let error = client.download(&archive, &path).await.unwrap_err();
+        let error = client.download(&archive, &path, &Meter::silent()).await.unwrap_err();
         assert!(matches!(error, DownloadError::TooLarge { most: 5 }), "{error}");
     }
 
@@ -321,7 +336,7 @@ mod tests {
         let (client, archive, offsets) = serve(Vec::new()).await;
         let (_keep, path) = place();
         std::fs::write(&path, CONTENT).unwrap();
-        client.download(&archive, &path).await.unwrap();
+        client.download(&archive, &path, &Meter::silent()).await.unwrap();
         assert!(offsets.lock().unwrap().is_empty());
     }
 
@@ -329,7 +344,7 @@ mod tests {
     async fn a_server_that_brings_nothing_is_given_up() {
         let (client, archive, offsets) = serve(vec![Answer::CutAfter(0); 3]).await;
         let (_keep, path) = place();
-        let error = client.download(&archive, &path).await.unwrap_err();
+        let error = client.download(&archive, &path, &Meter::silent()).await.unwrap_err();
         assert!(matches!(error, DownloadError::Call(Error::Network { .. })), "{error}");
         assert_eq!(offsets.lock().unwrap().len(), 3);
     }

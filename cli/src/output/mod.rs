@@ -3,6 +3,7 @@
 pub mod cell;
 pub mod csv;
 pub mod document;
+pub mod meter;
 pub mod table;
 
 use std::io::{self, IsTerminal, Write};

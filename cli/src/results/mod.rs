@@ -15,6 +15,7 @@ use futures_util::{StreamExt as _, stream};
 
 use crate::archive::{self, Limits};
 use crate::client::{Client, DownloadError, RemoteArchive};
+use crate::output::meter::Meter;
 
 pub use layout::{Answer, directories};
 pub use place::Collision;
@@ -79,11 +80,13 @@ pub async fn deliver(client: &Client, answers: &[Answer], order: &Order) -> Resu
     let places = place::Places::new(order, answers, &raw)?;
     create(&raw)?;
     let mut delivery = Delivery::default();
+    let meter = Meter::new(answers.iter().map(|answer| answer.archive.size).sum());
     let fetched: Vec<Option<Loss>> = stream::iter(answers)
-        .map(|answer| fetch(client, &answer.archive, raw.join(answer.file_name())))
+        .map(|answer| fetch(client, &answer.archive, raw.join(answer.file_name()), &meter))
         .buffered(CONCURRENT)
         .collect()
         .await;
+    meter.clear();
     for (answer, loss) in answers.iter().zip(fetched) {
         let loss = match loss {
             None if order.raw => None,
@@ -102,8 +105,8 @@ pub async fn deliver(client: &Client, answers: &[Answer], order: &Order) -> Resu
     Ok(delivery)
 }
 
-async fn fetch(client: &Client, archive: &RemoteArchive, to: PathBuf) -> Option<Loss> {
-    client.download(archive, &to).await.err().map(Loss::from)
+async fn fetch(client: &Client, archive: &RemoteArchive, to: PathBuf, meter: &Meter) -> Option<Loss> {
+    client.download(archive, &to, meter).await.err().map(Loss::from)
 }
 
 /// Unpacks one archive and moves its content into place.

@@ -17,7 +17,7 @@ pub(super) enum Display {
     /// One line each, under each other.
     Lines { progress: Progress, status: StatusLine },
     /// One line per execution.
-    Grouped(Grouped),
+    Grouped(Box<Grouped>),
 }
 
 /// One line of a terminal that is written again and again and leaves nothing behind.
@@ -31,7 +31,7 @@ impl Display {
         if runtime.id_only {
             Self::Silent
         } else if runtime.group_events {
-            Self::Grouped(Grouped::new(std::io::stdout().is_terminal()))
+            Self::Grouped(Grouped::new(std::io::stdout().is_terminal()).into())
         } else {
             Self::Lines { progress: Progress::default(), status: StatusLine::default() }
         }

@@ -3,6 +3,7 @@
 use std::fs;
 
 use bacalhau_cli::client::{DownloadError, LogQuery, LogStream, RemoteArchive};
+use bacalhau_cli::output::meter::Meter;
 use bacalhau_protocol::api::{Connection, SpecConfig};
 use reqwest::StatusCode;
 use reqwest::header::{CONTENT_RANGE, RANGE};
@@ -74,7 +75,7 @@ async fn a_download_goes_on_where_it_broke_off_and_is_checked() {
     assert_eq!(cluster.ended(&id).await.state.state_type.as_str(), "Completed");
     let archive = published(&cluster, &id).await;
     let whole = cluster.path("whole.tar.gz");
-    cluster.client.download(&archive, &whole).await.unwrap();
+    cluster.client.download(&archive, &whole, &Meter::silent()).await.unwrap();
     let bytes = fs::read(&whole).unwrap();
     assert_eq!(Some(bytes.len() as u64), archive.size);
 
@@ -90,12 +91,12 @@ async fn a_download_goes_on_where_it_broke_off_and_is_checked() {
 
     let resumed = cluster.path("resumed.tar.gz");
     fs::write(cluster.path("resumed.tar.gz.part"), &bytes[..middle]).unwrap();
-    cluster.client.download(&archive, &resumed).await.unwrap();
+    cluster.client.download(&archive, &resumed, &Meter::silent()).await.unwrap();
     assert!(fs::read(&resumed).unwrap() == bytes);
 
     let damaged = cluster.path("damaged.tar.gz");
     fs::write(cluster.path("damaged.tar.gz.part"), vec![0; middle]).unwrap();
-    let error = cluster.client.download(&archive, &damaged).await.unwrap_err();
+    let error = cluster.client.download(&archive, &damaged, &Meter::silent()).await.unwrap_err();
     assert!(matches!(error, DownloadError::Checksum { .. }), "{error}");
     assert!(!damaged.exists());
 }

@@ -12,6 +12,7 @@ use super::missing::Missing;
 use super::question::OUTPUTS_NAME;
 use crate::archive::{self, Limits};
 use crate::client::Client;
+use crate::output::meter::Meter;
 use crate::results::Answer;
 
 /// Largest row, bytes.
@@ -63,7 +64,7 @@ async fn fetch_one(client: &Client, answer: &Answer, folder: &Path) -> anyhow::R
         bail!("it has more than {MAX_ANSWER_BYTES} bytes: ask for less, or fetch it with bacalhau job get");
     }
     let archive = folder.join(answer.file_name());
-    client.download(&answer.archive, &archive).await?;
+    client.download(&answer.archive, &archive, &Meter::silent()).await?;
     let place = folder.join(&answer.execution_id);
     let outputs = place.join(OUTPUTS_NAME);
     let unpack = move || -> anyhow::Result<()> {
