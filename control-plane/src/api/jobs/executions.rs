@@ -9,7 +9,6 @@ use axum::http::HeaderMap;
 use bacalhau_protocol::api::{self, ListResponse};
 use bacalhau_protocol::ids::ExecutionId;
 use bacalhau_protocol::model::{Execution, Job};
-use bacalhau_protocol::time::Timestamp;
 
 use super::lookup;
 use super::show::Shown;
@@ -32,19 +31,21 @@ pub(super) struct Page {
 }
 
 /// Where an execution stands: stays valid while executions come.
-type Place = (Timestamp, ExecutionId);
+type Place = (i64, ExecutionId);
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Order {
     Created,
     Modified,
+    Id,
+    State,
 }
 
 impl Page {
     /// Asks for what comes behind `last`.
     fn token(&self, last: &Execution) -> Token {
         let (at, id) = self.order.place(last);
-        let position = format!("{}/{id}", at.0);
+        let position = format!("{at}/{id}");
         Token { sort: self.order.word().into(), reverse: self.reverse, limit: self.limit, position }
     }
 
@@ -128,13 +129,18 @@ fn asked(params: &Params, job: &Job) -> Result<Page, ApiError> {
 }
 
 fn parse_place(text: &str) -> Option<Place> {
-    let (nanos, id) = text.split_once('/')?;
-    Some((Timestamp(nanos.parse().ok()?), ExecutionId::parse(id).ok()?))
+    let (at, id) = text.split_once('/')?;
+    Some((at.parse().ok()?, ExecutionId::parse(id).ok()?))
 }
 
 impl Order {
     fn place(self, execution: &Execution) -> Place {
-        let at = if self == Self::Created { execution.created } else { execution.modified };
+        let at = match self {
+            Self::Created => execution.created.0,
+            Self::Modified => execution.modified.0,
+            Self::Id => 0,
+            Self::State => i64::from(execution.compute_state().number()),
+        };
         (at, execution.id.clone())
     }
 
@@ -142,8 +148,10 @@ impl Order {
         match word {
             "" | "create_time" | "created_at" => Ok(Self::Created),
             "modify_time" | "modified_at" => Ok(Self::Modified),
+            "id" => Ok(Self::Id),
+            "state" => Ok(Self::State),
             other => Err(ApiError::bad_request(format!(
-                "invalid order_by {other:?}: expected created_at or modified_at"
+                "invalid order_by {other:?}: expected created_at, modified_at, id or state"
             ))),
         }
     }
@@ -152,6 +160,8 @@ impl Order {
         match self {
             Self::Created => "created_at",
             Self::Modified => "modified_at",
+            Self::Id => "id",
+            Self::State => "state",
         }
     }
 }

@@ -231,6 +231,15 @@ async fn a_job_is_run_again_as_its_next_version() {
     let all =
         world.get(&format!("{JOBS}/again/executions?all_job_versions=true&order_by=create_time")).await.ok();
     assert_eq!(all["Items"].as_array().unwrap().len(), 2);
+    for (order, key) in [("id", "/ID"), ("state", "/ComputeState/StateType")] {
+        let path = format!("{JOBS}/again/executions?all_job_versions=true&limit=1&order_by={order}");
+        let first = world.get(&path).await.ok();
+        let next = first["NextToken"].as_str().unwrap();
+        let second =
+            world.get(&format!("{JOBS}/again/executions?next_token={next}&all_job_versions=true")).await.ok();
+        let of = |page: &Value| page["Items"][0].pointer(key).unwrap().to_string();
+        assert!(of(&first) < of(&second), "{order}: {first} {second}");
+    }
     assert_eq!(world.put(&format!("{JOBS}/again/rerun"), json!({"JobVersion": 9})).await.status, 404);
 }
 
