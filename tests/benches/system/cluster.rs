@@ -46,7 +46,7 @@ impl Cluster {
         let control_plane = ControlPlane::start(config(&directory.path().join("control-plane"))).await?;
         let endings = Endings::follow(control_plane.orchestrator().store()).await?;
         let address = control_plane.api_address().context("the API is not served")?;
-        let http = reqwest::Client::builder().no_proxy().build()?;
+        let http = bacalhau_tests::http::client();
         let api = format!("http://{address}/api/v1");
         Ok(Arc::new(Self { control_plane, endings, directory, http, api }))
     }

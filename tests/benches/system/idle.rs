@@ -133,7 +133,7 @@ async fn control_plane_start(directory: &Path) -> Result<(Duration, u64, u64)> {
     let mut lines = BufReader::new(child.stdout.take().context("its output is a pipe")?).lines();
     let address = lines.next_line().await?.context("the control plane did not start")?;
     let url = format!("http://{address}/api/v1/agent/alive");
-    let answer = reqwest::Client::builder().no_proxy().build()?.get(url).send().await?;
+    let answer = bacalhau_tests::http::client().get(url).send().await?;
     answer.error_for_status()?.bytes().await?;
     let span = began.elapsed();
     let pid = child.id().context("the control plane has ended")?;

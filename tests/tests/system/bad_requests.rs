@@ -123,7 +123,7 @@ async fn ids_of_nothing_are_not_found() {
 #[tokio::test]
 async fn requests_that_are_no_requests_are_refused_politely() {
     let cluster = Cluster::start(&[]).await;
-    let http = reqwest::Client::new();
+    let http = bacalhau_tests::http::client();
     let jobs = format!("{}/api/v1/orchestrator/jobs", cluster.endpoint());
     for (method, url, body, status) in [
         (Method::PUT, jobs.clone(), "{", 400),

@@ -80,7 +80,8 @@ async fn a_download_goes_on_where_it_broke_off_and_is_checked() {
     assert_eq!(Some(bytes.len() as u64), archive.size);
 
     let middle = bytes.len() / 2;
-    let ask = |range: String| reqwest::Client::new().get(archive.url.clone()).header(RANGE, range).send();
+    let ask =
+        |range: String| bacalhau_tests::http::client().get(archive.url.clone()).header(RANGE, range).send();
     let rest = ask(format!("bytes={middle}-")).await.unwrap();
     assert_eq!(rest.status(), StatusCode::PARTIAL_CONTENT);
     let expected = format!("bytes {middle}-{}/{}", bytes.len() - 1, bytes.len());
