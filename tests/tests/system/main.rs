@@ -19,3 +19,4 @@ mod job_types;
 mod main_job;
 mod membership;
 mod results;
+mod sql;

@@ -8,5 +8,5 @@ pub(crate) mod chance;
 pub(crate) mod guests;
 pub(crate) mod job;
 
-pub(crate) use cluster::{CONTROL_PLANE, Cluster};
+pub(crate) use cluster::{CONTROL_PLANE, Cluster, Said};
 pub(crate) use eventually::{eventually, seen};
