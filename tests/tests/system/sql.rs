@@ -24,11 +24,11 @@ struct Site {
 impl Site {
     /// Agents with these names and further settings. Their logs are what lies in the folder of the cluster.
     async fn start(agents: &[(&str, &[&str])]) -> Self {
-        let engine = Engine::shared().await;
+        let engine = Engine::shared();
         let mut cluster = Cluster::start(&[]).await;
         import_duckdb(&engine, &cluster.path("image"));
-        cluster.set_variable("DOCKER_HOST", &engine.host());
         for (name, settings) in agents {
+            cluster.set_variable(name, "DOCKER_HOST", engine.host());
             cluster.add_agent(name, settings).await;
         }
         for (name, _) in agents {
