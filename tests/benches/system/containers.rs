@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
+use bacalhau_agent::clock::Clock;
 use bacalhau_agent::executor::Executors;
 use bacalhau_agent::executor::docker::{DockerExecutor, Settings};
 use bacalhau_agent::{Agent, Replacements};
@@ -37,7 +38,8 @@ pub(crate) async fn run() -> Result<()> {
 
 async fn agent(cluster: &Cluster, engine: &Engine) -> Result<Agent> {
     let host = |name: &str| (name == "DOCKER_HOST").then(|| engine.host());
-    let docker = DockerExecutor::new(Settings::from_environment(NodeId::parse("bench")?, Vec::new(), host));
+    let id = NodeId::parse("bench")?;
+    let docker = DockerExecutor::new(Settings::from_environment(id, Vec::new(), Clock::new(None), host));
     let directory = cluster.directory.path().join("agent");
     let mut config = agent_config(&directory, cluster.control_plane.fleet_address(), cluster.join_string())?;
     config.allocation.cpu = Share::cpu("16").map_err(anyhow::Error::msg)?;
