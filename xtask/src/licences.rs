@@ -75,13 +75,15 @@ fn one(words: &mut Words<'_>) -> bool {
     acceptable
 }
 
-/// Permissive ones, and MPL-2.0, which asks only for changes to the package's own files.
+/// Permissive ones; MPL-2.0, which asks only for changes to the package's own files; and CDLA-Permissive-2.0, a licence of
+/// data, here the roots of trust, which asks for nothing of what is made with them.
 const ACCEPTABLE: &[&str] = &[
     "0BSD",
     "Apache-2.0",
     "BSD-2-Clause",
     "BSD-3-Clause",
     "BSL-1.0",
+    "CDLA-Permissive-2.0",
     "ISC",
     "MIT",
     "MPL-2.0+",
