@@ -35,9 +35,10 @@ async fn the_processor_is_shared_out_as_asked() {
 async fn a_container_that_takes_too_long_is_ended() {
     let site = Site::start("d-time", &[]).await;
     let mut job = shell("ops", "trap 'exit 0' TERM; echo begins; while true; do sleep 0.1; done");
-    *job::task(&mut job, "Timeouts") = json!({"ExecutionTimeout": 2});
+    // The time counts from the grant of resources on, so it covers a loaded engine that is slow to start the container.
+    *job::task(&mut job, "Timeouts") = json!({"ExecutionTimeout": 10});
     let (state, execution) = site.run(&job).await;
     assert_eq!(state, "Failed");
-    assert_eq!(execution.compute_state.message, "Execution timed out after 2s");
+    assert_eq!(execution.compute_state.message, "Execution timed out after 10s");
     assert_eq!(execution.run_output.stdout, "begins\n");
 }
