@@ -1,5 +1,6 @@
 //! See ARCHITECTURE.md.
 
+pub mod chance;
 pub mod duckdb;
 pub mod engine;
 pub mod http;

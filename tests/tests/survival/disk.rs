@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard};
 use std::{fs, slice};
 
-use crate::chance::Chance;
+use bacalhau_tests::chance::Chance;
 
 pub(crate) enum Event {
     /// `through`: the file was opened with `O_DSYNC`, so this write, and only this one, is durable when it returns.

@@ -8,38 +8,30 @@ use bacalhau_agent::journal::{Change, Durability, Facts, Journal, Recovered};
 use bacalhau_protocol::ids::ExecutionId;
 use bacalhau_protocol::model::DesiredState;
 use bacalhau_protocol::wire::{Decoder, ToNode, Work};
+use bacalhau_tests::chance::Chance;
 use tempfile::TempDir;
 
-use crate::chance::Chance;
-use crate::disk::{Event, History, Recording, Wreck};
-use crate::{acknowledged, block_on, examine, given_directory};
+use crate::disk::{History, Recording};
+use crate::power_cut::PowerCuts;
+use crate::{acknowledged, block_on, given_directory};
 
 /// Enough to fill the log and move it to the database several times.
 const COMMITS: u64 = 1500;
-const CUTS: usize = 60;
 const EXECUTIONS: u64 = 40;
 /// Where the journal keeps what the power may spoil, in its directory.
 const FILES: &str = "data";
 
+const POWER_CUTS: PowerCuts =
+    PowerCuts { name: "journal", count: 60, record, examiner: "journal::check_wreck", inside: FILES };
+
 #[test]
 fn nothing_acknowledged_is_lost() {
-    let mut chance = Chance::printed("journal::nothing_acknowledged_is_lost");
-    let history = record(Durability::Disk, &mut chance);
-    let moved = |event: &Event| matches!(event, Event::Sync { file } if file.ends_with("data.mdb"));
-    assert!(history.events.iter().any(moved), "the log was never moved to the database");
-    for wreck in history.cuts(CUTS, &mut chance) {
-        let outcome = check(&wreck);
-        assert!(outcome.is_ok(), "cut at event {}: {outcome:?}", wreck.cut);
-    }
+    POWER_CUTS.lose_nothing();
 }
 
-/// Proves that the test above can fail.
 #[test]
 fn without_syncing_losses_are_found() {
-    let mut chance = Chance::printed("journal::without_syncing_losses_are_found");
-    let history = record(Durability::PageCache, &mut chance);
-    let lossy = history.cuts(CUTS, &mut chance).find(|wreck| check(wreck).is_err());
-    assert!(lossy.is_some(), "{CUTS} power cuts without a single sync, and no loss was noticed");
+    POWER_CUTS.lose_without_syncing();
 }
 
 /// Writes in bursts, so that groups of every size are committed.
@@ -60,10 +52,6 @@ fn record(durability: Durability, chance: &mut Chance) -> History {
     }
     journal.close();
     recording.finish()
-}
-
-fn check(wreck: &Wreck) -> Result<(), String> {
-    examine("journal::check_wreck", wreck, FILES)
 }
 
 #[test]

@@ -3,11 +3,11 @@
 #![cfg(all(target_os = "linux", target_pointer_width = "64"))]
 
 #[cfg(test)]
-mod chance;
-#[cfg(test)]
 mod disk;
 #[cfg(test)]
 mod journal;
+#[cfg(test)]
+mod power_cut;
 #[cfg(test)]
 mod store;
 

@@ -6,10 +6,10 @@ use std::path::Path;
 
 use bacalhau_cli::client::Client;
 use bacalhau_protocol::api::{Connection, Execution, Job};
+use bacalhau_tests::chance::Chance;
 use serde_json::Value;
 use tokio::sync::watch;
 
-use crate::harness::chance::Chance;
 use crate::harness::{CONTROL_PLANE, Cluster, eventually, guests, job, seen};
 
 /// Power cuts in a run of this test. `ROUNDS=<number>` asks for another number.

@@ -3,11 +3,11 @@ use std::process::Stdio;
 
 use bacalhau_control_plane::store::heed::Options;
 use bacalhau_control_plane::store::{HeedStore, Revision, Store};
+use bacalhau_tests::chance::Chance;
 use bytes::Bytes;
 use tempfile::TempDir;
 
 use super::workload;
-use crate::chance::Chance;
 use crate::{block_on, child, given_directory};
 
 const ROUNDS: usize = 12;

@@ -1,35 +1,27 @@
 use bacalhau_control_plane::store::heed::{Durability, Options};
 use bacalhau_control_plane::store::{HeedStore, Revision, Store};
+use bacalhau_tests::chance::Chance;
 use tempfile::TempDir;
 
 use super::workload;
-use crate::chance::Chance;
-use crate::disk::{Event, History, Recording, Wreck};
-use crate::{acknowledged, block_on, examine, given_directory};
+use crate::disk::{History, Recording};
+use crate::power_cut::PowerCuts;
+use crate::{acknowledged, block_on, given_directory};
 
 /// Enough to move the log to the database several times.
 const TXNS: Revision = 2000;
-const CUTS: usize = 100;
+
+const POWER_CUTS: PowerCuts =
+    PowerCuts { name: "store", count: 100, record, examiner: "store::power_cut::check_wreck", inside: "" };
 
 #[test]
 fn nothing_acknowledged_is_lost() {
-    let mut chance = Chance::printed("nothing_acknowledged_is_lost");
-    let history = record(Durability::Disk, &mut chance);
-    let moved = |event: &Event| matches!(event, Event::Sync { file } if file.ends_with("data.mdb"));
-    assert!(history.events.iter().any(moved), "the log was never moved to the database");
-    for wreck in history.cuts(CUTS, &mut chance) {
-        let outcome = check(&wreck);
-        assert!(outcome.is_ok(), "cut at event {}: {outcome:?}", wreck.cut);
-    }
+    POWER_CUTS.lose_nothing();
 }
 
-/// Proves that the test above can fail.
 #[test]
 fn without_syncing_losses_are_found() {
-    let mut chance = Chance::printed("without_syncing_losses_are_found");
-    let history = record(Durability::PageCache, &mut chance);
-    let lossy = history.cuts(CUTS, &mut chance).find(|wreck| check(wreck).is_err());
-    assert!(lossy.is_some(), "{CUTS} power cuts without a single sync, and no loss was noticed");
+    POWER_CUTS.lose_without_syncing();
 }
 
 /// Runs transactions in bursts, so that groups of every size are committed.
@@ -49,10 +41,6 @@ fn record(durability: Durability, chance: &mut Chance) -> History {
     }
     drop(store);
     recording.finish()
-}
-
-fn check(wreck: &Wreck) -> Result<(), String> {
-    examine("store::power_cut::check_wreck", wreck, "")
 }
 
 #[test]

@@ -3,9 +3,8 @@
 use std::collections::BTreeMap;
 
 use bacalhau_control_plane::store::{Entry, Revision, Store, Txn};
+use bacalhau_tests::chance::Chance;
 use bytes::Bytes;
-
-use crate::chance::Chance;
 
 const KEYS: u64 = 60;
 

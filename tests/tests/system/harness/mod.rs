@@ -4,7 +4,6 @@ mod cluster;
 mod eventually;
 mod process;
 
-pub(crate) mod chance;
 pub(crate) mod guests;
 pub(crate) mod job;
 
