@@ -76,7 +76,11 @@ impl ControlPlane {
         let blobs = Blobs::open(&config.directory.join("blobs"), limits)?;
         let authority = Authority::open(&config.directory.join("secrets"), config.join_secret.as_deref())?;
         let (join_string, join_file) = (authority.join_string(), authority.join_file().to_owned());
-        let fleet_config = fleet::Config { listen: config.fleet, manual_approval: config.manual_approval };
+        let fleet_config = fleet::Config {
+            listen: config.fleet,
+            manual_approval: config.manual_approval,
+            connected: config.directory.join("connected"),
+        };
         let artifacts = Artifacts::new(config.compile.clone());
         let fleet =
             Fleet::start(fleet_config, orchestrator.clone(), authority, blobs.clone(), artifacts).await?;

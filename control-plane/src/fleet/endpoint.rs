@@ -6,8 +6,7 @@ use std::time::Duration;
 
 use bacalhau_protocol::wire::ALPN;
 use quinn::crypto::rustls::QuicServerConfig;
-use quinn::{EndpointConfig, IdleTimeout, TransportConfig, VarInt};
-use quinn_proto::HashedConnectionIdGenerator;
+use quinn::{AsyncUdpSocket, EndpointConfig, IdleTimeout, TransportConfig, VarInt};
 use ring::{hkdf, hmac};
 use rustls::client::danger::HandshakeSignatureValid;
 use rustls::crypto::WebPkiSupportedAlgorithms;
@@ -16,6 +15,7 @@ use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::{DigitallySignedStruct, DistinguishedName, Error as TlsError, SignatureScheme};
 
 use super::authority::Authority;
+use super::recall::Ids;
 
 /// A node that is not heard for this long is gone. Its keep-alive comes every 22 s.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
@@ -29,7 +29,7 @@ const CONNECTION_WINDOW: u32 = 1024 * 1024;
 const SEND_WINDOW: u64 = 1024 * 1024;
 /// With more connections than this, an unproven address must answer a retry first.
 pub(super) const RETRY_ABOVE: usize = 2_000;
-/// Socket buffers: a thousand nodes may begin their handshakes in the same moment.
+/// Between two stateless resets: a fleet that a restart left with dead connections hears it within seconds.
 const MIN_RESET_INTERVAL: Duration = Duration::from_micros(200);
 
 /// Why the listener does not start.
@@ -52,19 +52,30 @@ pub enum ListenError {
 }
 
 /// Opens the listener. All keys derive from the authority's files, so nodes notice a restart at once and come back.
-pub(super) fn listen(address: SocketAddr, authority: &Authority) -> Result<quinn::Endpoint, ListenError> {
+pub(super) fn listen(
+    address: SocketAddr,
+    authority: &Authority,
+) -> Result<(quinn::Endpoint, Arc<dyn AsyncUdpSocket>), ListenError> {
     let bind = |source| ListenError::Bind { address, source };
-    let socket = std::net::UdpSocket::bind(address).map_err(bind)?;
     let runtime = quinn::default_runtime().expect("the control plane runs on tokio");
     let server = server_config(authority)?;
-    quinn::Endpoint::new(endpoint_config(authority), Some(server), socket, runtime).map_err(bind)
+    let socket = std::net::UdpSocket::bind(address).and_then(|socket| runtime.wrap_udp_socket(socket));
+    let socket = socket.map_err(bind)?;
+    let config = endpoint_config(authority);
+    let endpoint =
+        quinn::Endpoint::new_with_abstract_socket(config, Some(server), Arc::clone(&socket), runtime);
+    Ok((endpoint.map_err(bind)?, socket))
+}
+
+/// From which the tokens of stateless resets are made.
+pub(super) fn reset_key(authority: &Authority) -> hmac::Key {
+    hmac::Key::new(hmac::HMAC_SHA256, &derived(authority, b"stateless reset"))
 }
 
 fn endpoint_config(authority: &Authority) -> EndpointConfig {
-    let reset = hmac::Key::new(hmac::HMAC_SHA256, &derived(authority, b"stateless reset"));
-    let mut config = EndpointConfig::new(Arc::new(reset));
+    let mut config = EndpointConfig::new(Arc::new(reset_key(authority)));
     let ids = u64::from_be_bytes(first_eight(&derived(authority, b"connection ids")));
-    config.cid_generator(move || Box::new(HashedConnectionIdGenerator::from_key(ids)));
+    config.cid_generator(move || Box::new(Ids::from_key(ids)));
     config.min_reset_interval(MIN_RESET_INTERVAL);
     config
 }

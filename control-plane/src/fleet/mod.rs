@@ -9,6 +9,7 @@ pub mod authority;
 mod endpoint;
 mod follower;
 mod message;
+mod recall;
 mod relay;
 mod serve;
 mod session;
@@ -16,6 +17,7 @@ mod sessions;
 mod wishes;
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use tokio::task::JoinHandle;
@@ -39,6 +41,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// New nodes wait for an administrator.
     pub manual_approval: bool,
+    /// File in which the nodes that are connected are noted, for the next start after a crash.
+    pub connected: PathBuf,
 }
 
 /// The running listener and its sessions.
@@ -81,7 +85,8 @@ impl Fleet {
         blobs: Blobs,
         artifacts: Artifacts,
     ) -> Result<Self, StartError> {
-        let endpoint = endpoint::listen(config.listen, &authority)?;
+        let (endpoint, socket) = endpoint::listen(config.listen, &authority)?;
+        let reset_key = endpoint::reset_key(&authority);
         let shared = Arc::new(Shared {
             orchestrator,
             authority,
@@ -95,6 +100,8 @@ impl Fleet {
         let follower = follower::Follower::start(shared.clone()).await?;
         tasks.spawn(stop.clone().run_until_cancelled_owned(follower.run()));
         tasks.spawn(stop.clone().run_until_cancelled_owned(sessions::listen_for_life(shared.clone())));
+        let recall = recall::run(shared.clone(), socket, reset_key, config.connected);
+        tasks.spawn(stop.clone().run_until_cancelled_owned(recall));
         let accepting = tokio::spawn(accept(endpoint.clone(), shared.clone(), tasks.clone()));
         Ok(Self { shared, endpoint, tasks, stop, accepting })
     }

@@ -12,12 +12,13 @@ use bytes::{Buf, BytesMut};
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
+use quinn_proto::ConnectionId;
 use sha2::{Digest, Sha256};
 use tokio::sync::{Notify, watch};
 
 use super::sessions::Standing;
 use super::wishes::Change;
-use super::{Shared, serve};
+use super::{Shared, recall, serve};
 use crate::clock;
 use crate::orchestrator::{ChangeError, Greeting, Guest, Observed};
 
@@ -86,24 +87,32 @@ impl Ended {
 /// Serves one connection from its handshake to its end.
 pub(super) async fn serve(incoming: quinn::Incoming, shared: Arc<Shared>) {
     let address = incoming.remote_address();
-    let connection = match tokio::time::timeout(GREETING_TIME, incoming).await {
-        Ok(Ok(connection)) => connection,
-        Ok(Err(error)) => return tracing::debug!(%address, %error, "handshake failed"),
+    let shaken = match recall::accept(incoming) {
+        Ok((connecting, id)) => tokio::time::timeout(GREETING_TIME, connecting).await.map(|made| (made, id)),
+        Err(error) => return tracing::debug!(%address, %error, "connection not accepted"),
+    };
+    let (connection, id) = match shaken {
+        Ok((Ok(connection), id)) => (connection, id),
+        Ok((Err(error), _)) => return tracing::debug!(%address, %error, "handshake failed"),
         Err(_) => return tracing::debug!(%address, "handshake took too long"),
     };
-    let ended = converse(&connection, &shared).await.unwrap_or_else(|ended| ended);
+    let ended = converse(&connection, id, &shared).await.unwrap_or_else(|ended| ended);
     tracing::debug!(%address, reason = %ended, "connection ended");
     connection.close(ended.close_code().into(), ended.to_string().as_bytes());
 }
 
-async fn converse(connection: &quinn::Connection, shared: &Arc<Shared>) -> Result<Ended, Ended> {
+async fn converse(
+    connection: &quinn::Connection,
+    connection_id: Option<ConnectionId>,
+    shared: &Arc<Shared>,
+) -> Result<Ended, Ended> {
     let key = key_fingerprint(connection).ok_or(Ended::Certificate)?;
     let greeting = tokio::time::timeout(GREETING_TIME, Wire::greeted(connection)).await;
     let (mut wire, hello) = greeting.map_err(|_| Ended::Silent)??;
     let membership = let_in(&mut wire, &hello, &key, shared).await?;
     let id = hello.info.node_id.clone();
     let member = Standing::Member { membership, key: key.clone() };
-    let standing = shared.sessions.begin(&id, connection.clone(), member);
+    let standing = shared.sessions.begin(&id, connection.clone(), connection_id, member);
     if !shared.orchestrator.stands(&id, &key, membership) {
         shared.sessions.end(&id, connection);
         return Err(Ended::Overtaken);

@@ -1,15 +1,18 @@
 //! The sessions there are, by node.
 
 use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bacalhau_protocol::ids::NodeId;
 use bacalhau_protocol::model::Membership;
 use bacalhau_protocol::wire::close;
-use tokio::sync::watch;
+use quinn_proto::ConnectionId;
+use tokio::sync::{Notify, watch};
 
 use super::Shared;
+use super::recall::Peer;
 use crate::clock;
 
 /// How often the transport is asked whether it heard of its node. Costs no message.
@@ -34,6 +37,8 @@ pub(super) enum Standing {
 pub(super) struct Handle {
     pub(super) connection: quinn::Connection,
     standing: watch::Sender<Standing>,
+    id: Option<ConnectionId>,
+    address: SocketAddr,
     datagrams: u64,
 }
 
@@ -41,6 +46,7 @@ pub(super) struct Handle {
 #[derive(Default)]
 pub(super) struct Sessions {
     by_node: Mutex<HashMap<NodeId, Handle>>,
+    changed: Notify,
 }
 
 impl Sessions {
@@ -49,14 +55,31 @@ impl Sessions {
         &self,
         id: &NodeId,
         connection: quinn::Connection,
+        connection_id: Option<ConnectionId>,
         standing: Standing,
     ) -> watch::Receiver<Standing> {
         let (sender, receiver) = watch::channel(standing);
-        let handle = Handle { connection, standing: sender, datagrams: 0 };
+        let address = connection.remote_address();
+        let handle = Handle { connection, standing: sender, id: connection_id, address, datagrams: 0 };
         if let Some(older) = self.lock().insert(id.clone(), handle) {
             older.connection.close(close::SUPERSEDED.into(), b"a newer connection of this node took over");
         }
+        self.changed.notify_one();
         receiver
+    }
+
+    /// Waits until a session has begun, or a node's address has changed, since the last wait.
+    pub(super) async fn changed(&self) {
+        self.changed.notified().await;
+    }
+
+    /// What it takes to reset the connections.
+    pub(super) fn peers(&self) -> Vec<Peer> {
+        let sessions = self.lock();
+        let peers = sessions.values().filter_map(|handle| {
+            Some(Peer { id: handle.id?, address: handle.address, local_ip: handle.connection.local_ip() })
+        });
+        peers.collect()
     }
 
     /// A session ends; says whether it was the node's current one.
@@ -86,10 +109,14 @@ impl Sessions {
         }
     }
 
-    /// Nodes whose transport received anything since the last time.
+    /// Nodes whose transport received anything since the last time. Their addresses are followed.
     fn heard(&self) -> Vec<NodeId> {
         let mut sessions = self.lock();
         let heard = sessions.iter_mut().filter_map(|(id, handle)| {
+            let address = handle.connection.remote_address();
+            if std::mem::replace(&mut handle.address, address) != address {
+                self.changed.notify_one();
+            }
             let datagrams = handle.connection.stats().udp_rx.datagrams;
             let is_new = std::mem::replace(&mut handle.datagrams, datagrams) != datagrams;
             is_new.then(|| id.clone())

@@ -10,6 +10,7 @@ use bacalhau_tests::chance::Chance;
 use serde_json::Value;
 use tokio::sync::watch;
 
+use crate::harness::relay::Relay;
 use crate::harness::{CONTROL_PLANE, Cluster, eventually, guests, job, seen};
 
 /// Power cuts in a run of this test. `ROUNDS=<number>` asks for another number.
@@ -241,6 +242,24 @@ async fn the_fleet_comes_back_by_itself_when_the_control_plane_restarts() {
     assert_eq!(executions.len(), 1, "{executions:?}");
     assert_eq!(executions[0].compute_state.state_type.to_string(), "Running");
     assert_eq!(runs_of(&lines(&file)).len(), 1, "it was started again");
+}
+
+/// Its keep-alives do not arrive, so nothing but the call can tell it that its connection is dead: it would be lost.
+#[tokio::test]
+async fn a_control_plane_that_was_killed_calls_its_nodes_back() {
+    let mut cluster = Cluster::start(&[]).await;
+    let relay = Relay::start(&cluster.fleet_address()).await;
+    cluster.add_agent("edge-1", &[&format!("Compute.Orchestrators={}", relay.address())]).await;
+    cluster.node_is("edge-1", "APPROVED", Connection::Connected).await;
+    let note = cluster.path(CONTROL_PLANE).join("orchestrator/connected");
+    eventually("the node is noted", async || seen(lines(&note), |nodes| nodes.len() == 1)).await;
+
+    relay.mute();
+    cluster.kill(CONTROL_PLANE);
+    cluster.start_again(CONTROL_PLANE).await;
+
+    cluster.node_is("edge-1", "APPROVED", Connection::Connected).await;
+    cluster.log_has("edge-1", "ended=Restarted").await;
 }
 
 #[tokio::test]

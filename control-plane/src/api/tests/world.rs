@@ -54,7 +54,11 @@ impl World {
         let limits = Limits { quota_bytes: 1 << 30, blob_bytes: 1 << 20 };
         let blobs = Blobs::open(&directory.path().join("blobs"), limits).unwrap();
         let authority = Authority::open(&directory.path().join("secrets"), None).unwrap();
-        let listen = Config { listen: "127.0.0.1:0".parse().unwrap(), manual_approval: false };
+        let listen = Config {
+            listen: "127.0.0.1:0".parse().unwrap(),
+            manual_approval: false,
+            connected: directory.path().join("connected"),
+        };
         let fleet =
             Fleet::start(listen, orchestrator.clone(), authority, blobs.clone(), Artifacts::new(None))
                 .await

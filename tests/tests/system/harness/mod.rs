@@ -6,6 +6,7 @@ mod process;
 
 pub(crate) mod guests;
 pub(crate) mod job;
+pub(crate) mod relay;
 
 pub(crate) use cluster::{CONTROL_PLANE, Cluster, Said};
 pub(crate) use eventually::{eventually, seen};
