@@ -4,6 +4,9 @@
 //! since allocated and its sync writes no metadata. It begins anew when something else holds all that is in it; what it
 //! held then still follows, and is told apart by its numbers, which do not go on from the last.
 //!
+//! A record is appended when the one before is durable, so a power cut tears the last one at most. Where records with
+//! later numbers follow what cannot be read, the file is damaged, and [`Segment::lost_after`] tells.
+//!
 //! The control plane's store and the agent's journal keep their logs in such files; what they number is theirs.
 
 pub mod change;
@@ -15,8 +18,16 @@ use std::path::{Path, PathBuf};
 
 use bytes::{Buf, BufMut, Bytes};
 
-/// crc, length of the body, first number, numbers in the record.
-const HEADER_BYTES: usize = 4 + 4 + 8 + 4;
+/// What the file is, its seed, a checksum of both.
+const HEAD_BYTES: usize = MAGIC.len() + 4 + 4;
+/// Version 1 of this format.
+const MAGIC: &[u8; 8] = b"bac-wal1";
+/// Checksum of the rest of the header, checksum of the body, length of the body, first number, numbers in the record.
+const HEADER_BYTES: usize = 4 + 4 + 4 + 8 + 4;
+
+/// Looked through at a time.
+const PAGE_BYTES: usize = 4096;
+const ZEROS: [u8; PAGE_BYTES] = [0; PAGE_BYTES];
 
 /// What an appended record survives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,12 +77,24 @@ impl Record {
     }
 }
 
-/// One file. Records follow each other from its beginning.
+/// Records that are there but cannot be reached, because what is between is damaged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lost {
+    /// Where the damage begins: in front of it everything was read.
+    pub offset: u64,
+    /// The last number found behind the damage.
+    pub last: u64,
+}
+
+/// One file. Records follow each other behind its head.
 #[derive(Debug)]
 pub struct Segment {
     file: File,
     path: PathBuf,
+    /// Its own, random, and part of every checksum: nothing that a user has stored can pass for a record.
+    seed: u32,
     size: u64,
+    /// Where the next record goes.
     used: u64,
     durability: Durability,
     broken: bool,
@@ -80,7 +103,8 @@ pub struct Segment {
 impl Segment {
     /// Opens the file, or makes it, with room for `size` bytes, and reads the records that follow each other from its
     /// beginning. Makes sure that what is read is on disk: a process that was killed may have left its last write in the
-    /// page cache only. That there is such a file is for the caller to make durable, by syncing its directory.
+    /// page cache only. That there is such a file is for the caller to make durable, by syncing its directory. A file that
+    /// is no log, or whose first bytes are damaged, is [`io::ErrorKind::InvalidData`].
     pub fn open(path: PathBuf, size: u64, durability: Durability) -> io::Result<(Self, Vec<Record>)> {
         let file = File::options().create(true).truncate(false).read(true).write(true).open(&path)?;
         let length = file.metadata()?.len();
@@ -88,12 +112,16 @@ impl Segment {
             let missing = usize::try_from(size - length).map_err(io::Error::other)?;
             file.write_all_at(&vec![0; missing], length)?;
         }
+        let seed = match read_head(&file)? {
+            Some(seed) => seed,
+            None => make_head(&file)?,
+        };
         if durability == Durability::Disk {
             file.sync_all()?;
         }
-        let mut segment = Self { file, path, size, used: size, durability, broken: false };
+        let mut segment = Self { file, path, seed, size, used: size, durability, broken: false };
         let records = segment.read()?;
-        segment.used = records.iter().map(Record::size).sum();
+        segment.used = HEAD_BYTES as u64 + records.iter().map(Record::size).sum::<u64>();
         Ok((segment, records))
     }
 
@@ -104,9 +132,9 @@ impl Segment {
 
     /// What was appended since it began, in order.
     pub fn read(&self) -> io::Result<Vec<Record>> {
-        let mut reader = BufReader::new(At { file: &self.file, from: 0, to: self.used });
+        let mut reader = BufReader::new(At { file: &self.file, from: HEAD_BYTES as u64, to: self.used });
         let mut records: Vec<Record> = Vec::new();
-        while let Some(record) = read_record(&mut reader, self.size)? {
+        while let Some(record) = read_record(&mut reader, self.seed, self.size)? {
             if record.count == 0 || records.last().is_some_and(|last| last.end() != record.first) {
                 break;
             }
@@ -115,9 +143,38 @@ impl Segment {
         Ok(records)
     }
 
-    /// Bytes that records take.
+    /// Looks behind the records for later ones. `next` is the number that would come next: a power cut may have torn its
+    /// record, and what the file held before has lower numbers, but anything higher was durable once. A file whose
+    /// appends were not synced may have such gaps by its nature, so in it nothing is looked for.
+    ///
+    /// Numbers must grow slower than bytes.
+    pub fn lost_after(&self, next: u64) -> io::Result<Option<Lost>> {
+        if self.durability == Durability::PageCache {
+            return Ok(None);
+        }
+        let mut rest = vec![0; usize::try_from(self.size - self.used).map_err(io::Error::other)?];
+        self.file.read_exact_at(&mut rest, self.used)?;
+        let mut last = None;
+        for page in (0..rest.len()).step_by(PAGE_BYTES) {
+            let end = rest.len().min(page + PAGE_BYTES);
+            // Never written.
+            if rest[page..end] == ZEROS[..end - page] {
+                continue;
+            }
+            for header in rest[page..rest.len().min(end + HEADER_BYTES - 1)].windows(HEADER_BYTES) {
+                // Cheap, and true of next to nothing.
+                let is_later = first_of(header).wrapping_sub(next).wrapping_sub(1) < self.size;
+                if is_later && let Some(header) = Header::decode(header, self.seed) {
+                    last = last.max(Some(header.end() - 1));
+                }
+            }
+        }
+        Ok(last.map(|last| Lost { offset: self.used, last }))
+    }
+
+    /// Bytes that its records take.
     pub fn used(&self) -> u64 {
-        self.used
+        self.used - HEAD_BYTES as u64
     }
 
     /// Whether a record with such a body still fits.
@@ -132,7 +189,7 @@ impl Segment {
 
     /// Begins anew. Everything in it must be durable elsewhere, and later numbers must be higher than those in it.
     pub fn restart(&mut self) {
-        self.used = 0;
+        self.used = HEAD_BYTES as u64;
         self.broken = false;
     }
 
@@ -142,7 +199,7 @@ impl Segment {
         if self.broken {
             return Err(AppendError::Broken);
         }
-        let record = encode(first, count, body);
+        let record = encode(self.seed, first, count, body);
         let written = self.file.write_all_at(&record, self.used).and_then(|()| match self.durability {
             Durability::Disk => self.file.sync_data(),
             Durability::PageCache => Ok(()),
@@ -160,38 +217,98 @@ fn record_size(body_bytes: usize) -> u64 {
     (HEADER_BYTES + body_bytes) as u64
 }
 
-fn encode(first: u64, count: u32, body: &[u8]) -> Vec<u8> {
+/// The file's seed; none in a file that was never used.
+fn read_head(file: &File) -> io::Result<Option<u32>> {
+    let mut head = [0; HEAD_BYTES];
+    file.read_exact_at(&mut head, 0)?;
+    let (covered, mut checksum) = head.split_at(HEAD_BYTES - 4);
+    let (magic, mut seed) = covered.split_at(MAGIC.len());
+    if magic == MAGIC && crc32fast::hash(covered) == checksum.get_u32() {
+        return Ok(Some(seed.get_u32()));
+    }
+    let mut rest = Vec::new();
+    At { file, from: 0, to: file.metadata()?.len() }.read_to_end(&mut rest)?;
+    if rest.iter().any(|byte| *byte != 0) {
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidData,
+            "its first bytes are damaged, or it is no log",
+        ));
+    }
+    Ok(None)
+}
+
+#[expect(clippy::disallowed_methods, reason = "the only chance there is in a log")]
+fn make_head(file: &File) -> io::Result<u32> {
+    let mut seed = [0; 4];
+    getrandom::fill(&mut seed).map_err(io::Error::other)?;
+    let mut head = [MAGIC.as_slice(), &seed].concat();
+    head.put_u32(crc32fast::hash(&head));
+    file.write_all_at(&head, 0)?;
+    Ok(u32::from_be_bytes(seed))
+}
+
+fn encode(seed: u32, first: u64, count: u32, body: &[u8]) -> Vec<u8> {
     let mut record = Vec::with_capacity(HEADER_BYTES + body.len());
     record.put_u32(0);
+    record.put_u32(crc32fast::hash(body));
     record.put_u32(u32::try_from(body.len()).expect("a record is smaller than its file"));
     record.put_u64(first);
     record.put_u32(count);
+    let checksum = seeded(seed, &record[4..]);
+    record[..4].copy_from_slice(&checksum.to_be_bytes());
     record.put_slice(body);
-    let crc = crc32fast::hash(&record[4..]);
-    record[..4].copy_from_slice(&crc.to_be_bytes());
     record
 }
 
+fn seeded(seed: u32, bytes: &[u8]) -> u32 {
+    let mut hasher = crc32fast::Hasher::new_with_initial(seed);
+    hasher.update(bytes);
+    hasher.finalize()
+}
+
+/// What is in front of a body.
+struct Header {
+    body_checksum: u32,
+    length: u32,
+    first: u64,
+    count: u32,
+}
+
+impl Header {
+    /// None if these bytes are no header of this file.
+    fn decode(bytes: &[u8], seed: u32) -> Option<Self> {
+        let (mut checksum, mut covered) = bytes.split_at(4);
+        if seeded(seed, covered) != checksum.get_u32() {
+            return None;
+        }
+        let (body_checksum, length) = (covered.get_u32(), covered.get_u32());
+        Some(Self { body_checksum, length, first: covered.get_u64(), count: covered.get_u32() })
+    }
+
+    fn end(&self) -> u64 {
+        self.first.saturating_add(u64::from(self.count))
+    }
+}
+
+/// The first number in what may be a header.
+fn first_of(header: &[u8]) -> u64 {
+    (&header[12..20]).get_u64()
+}
+
 /// The next record, if there is a whole one.
-fn read_record(reader: &mut impl Read, size: u64) -> io::Result<Option<Record>> {
+fn read_record(reader: &mut impl Read, seed: u32, size: u64) -> io::Result<Option<Record>> {
     let mut header = [0; HEADER_BYTES];
     if !fill(reader, &mut header)? {
         return Ok(None);
     }
-    let (mut crc, mut covered) = header.split_at(4);
-    let crc = crc.get_u32();
-    let mut hasher = crc32fast::Hasher::new();
-    hasher.update(covered);
-    let (length, first, count) = (covered.get_u32(), covered.get_u64(), covered.get_u32());
-    if u64::from(length) > size {
+    let Some(header) = Header::decode(&header, seed).filter(|header| u64::from(header.length) <= size) else {
+        return Ok(None);
+    };
+    let mut body = vec![0; usize::try_from(header.length).map_err(io::Error::other)?];
+    if !fill(reader, &mut body)? || crc32fast::hash(&body) != header.body_checksum {
         return Ok(None);
     }
-    let mut body = vec![0; usize::try_from(length).map_err(io::Error::other)?];
-    if !fill(reader, &mut body)? {
-        return Ok(None);
-    }
-    hasher.update(&body);
-    Ok((hasher.finalize() == crc).then(|| Record { first, count, body: body.into() }))
+    Ok(Some(Record { first: header.first, count: header.count, body: body.into() }))
 }
 
 /// Whether there were enough bytes.

@@ -34,6 +34,86 @@ proptest! {
     }
 }
 
+/// Writes two generations: what the first left behind must never be taken for the second's.
+fn write_generations(directory: &TempDir, older: &[usize], newer: &[usize]) -> Vec<Record> {
+    let (mut segment, _) = open(directory);
+    let mut next = 1;
+    let mut append = |segment: &mut Segment, body: usize| {
+        segment.append(next, 1, &vec![b'x'; body]).unwrap();
+        next += 1;
+    };
+    older.iter().for_each(|&body| append(&mut segment, body));
+    segment.restart();
+    newer.iter().for_each(|&body| append(&mut segment, body));
+    segment.read().unwrap()
+}
+
+proptest! {
+    /// Damage to the last record looks like a torn one. Everything else is noticed, and nothing else is.
+    #[test]
+    fn no_flipped_bit_costs_records_unnoticed(
+        older in vec(0_usize..300, 0..8),
+        newer in vec(0_usize..300, 1..8),
+        at in any::<prop::sample::Index>(),
+        bit in 0_u8..8,
+    ) {
+        let directory = TempDir::new().unwrap();
+        let written = write_generations(&directory, &older, &newer);
+        let path = directory.path().join("log");
+        let mut bytes = std::fs::read(&path).unwrap();
+        let flipped = HEAD_BYTES + at.index(4 * 1024);
+        bytes[flipped] ^= 1 << bit;
+        std::fs::write(&path, bytes).unwrap();
+
+        let (segment, read) = open(&directory);
+        prop_assert_eq!(&read, &written[..read.len()]);
+        let next = written[0].first + read.len() as u64;
+        let lost = segment.lost_after(next).unwrap();
+        match written.len() - read.len() {
+            0 | 1 => prop_assert_eq!(lost, None),
+            _ => prop_assert_eq!(lost, Some(Lost { offset: segment.used, last: written.last().unwrap().first })),
+        }
+    }
+}
+
+#[test]
+fn a_damaged_head_is_no_empty_log() {
+    let directory = TempDir::new().unwrap();
+    let (mut segment, _) = open(&directory);
+    segment.append(1, 1, b"x").unwrap();
+    segment.file.write_all_at(&[0; HEAD_BYTES], 0).unwrap();
+    let error = Segment::open(segment.path().to_owned(), SIZE, Durability::Disk).unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::InvalidData);
+}
+
+#[test]
+fn a_file_cut_where_the_damage_begins_goes_on_from_there() {
+    let directory = TempDir::new().unwrap();
+    let (mut segment, _) = open(&directory);
+    (1..=4).for_each(|number| segment.append(number, 1, b"x").unwrap());
+    segment.file.write_all_at(&[0; 4], segment.used / 2).unwrap();
+    let (segment, read) = open(&directory);
+    let lost = segment.lost_after(read.last().unwrap().end()).unwrap().unwrap();
+    segment.file.set_len(lost.offset).unwrap();
+    let (mut segment, again) = open(&directory);
+    let next = again.last().unwrap().end();
+    assert_eq!((again, segment.lost_after(next).unwrap()), (read, None));
+    segment.append(next, 1, b"y").unwrap();
+}
+
+#[test]
+fn what_a_user_stores_is_never_taken_for_a_record() {
+    let directory = TempDir::new().unwrap();
+    let (mut segment, _) = open(&directory);
+    // Every number that may come next, in records as another file holds them.
+    let forged: Vec<u8> = (1..500).flat_map(|number| encode(!segment.seed, number, 1, b"forged")).collect();
+    segment.append(1, 1, &forged).unwrap();
+    segment.restart();
+    segment.append(2, 1, b"").unwrap();
+    let (segment, records) = open(&directory);
+    assert_eq!((numbers(&records), segment.lost_after(3).unwrap()), (vec![2], None));
+}
+
 #[test]
 fn a_file_begun_anew_hides_what_it_held() {
     let directory = TempDir::new().unwrap();
@@ -54,11 +134,12 @@ fn a_torn_record_ends_the_log_and_is_overwritten() {
     let directory = TempDir::new().unwrap();
     let (mut segment, _) = open(&directory);
     segment.append(1, 1, b"whole").unwrap();
-    let whole = segment.used();
+    let whole = segment.used;
     segment.append(2, 1, &[7; 2000]).unwrap();
     segment.file.write_all_at(&[0; 512], whole + 1000).unwrap();
     let (mut segment, records) = open(&directory);
-    assert_eq!((numbers(&records), segment.used()), (vec![1], whole));
+    assert_eq!((numbers(&records), segment.used), (vec![1], whole));
+    assert_eq!(segment.lost_after(2).unwrap(), None);
     segment.append(2, 1, b"again").unwrap();
     assert_eq!(numbers(&open(&directory).1), [1, 2]);
 }
@@ -67,7 +148,7 @@ fn a_torn_record_ends_the_log_and_is_overwritten() {
 fn room_is_what_fits_exactly() {
     let directory = TempDir::new().unwrap();
     let (mut segment, _) = open(&directory);
-    let most = usize::try_from(SIZE).unwrap() - HEADER_BYTES;
+    let most = usize::try_from(SIZE).unwrap() - HEAD_BYTES - HEADER_BYTES;
     assert!(segment.has_room(most));
     assert!(!segment.has_room(most + 1));
     segment.append(1, 1, &vec![1; most]).unwrap();

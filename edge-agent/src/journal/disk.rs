@@ -97,11 +97,15 @@ fn is_damage(error: &FilesError) -> bool {
     use MdbError::{
         BadTxn, Corrupted, CursorFull, Incompatible, Invalid, PageNotFound, Panic, VersionMismatch,
     };
-    let FilesError::Database(heed::Error::Mdb(error)) = error else { return false };
-    matches!(
-        error,
-        BadTxn | Corrupted | CursorFull | Incompatible | Invalid | PageNotFound | Panic | VersionMismatch
-    )
+    match error {
+        FilesError::Damaged { .. } => true,
+        FilesError::Log { source, .. } => source.kind() == io::ErrorKind::InvalidData,
+        FilesError::Database(heed::Error::Mdb(error)) => matches!(
+            error,
+            BadTxn | Corrupted | CursorFull | Incompatible | Invalid | PageNotFound | Panic | VersionMismatch
+        ),
+        FilesError::Database(_) | FilesError::Append(_) => false,
+    }
 }
 
 fn create(directory: &Path) -> io::Result<()> {

@@ -28,6 +28,16 @@ pub enum FilesError {
         /// What the system says.
         source: io::Error,
     },
+    /// The log has a hole.
+    #[error("its log {}: changes {from} to {to} are behind damage", path.display())]
+    Damaged {
+        /// Which file.
+        path: PathBuf,
+        /// The first that cannot be read.
+        from: u64,
+        /// The last that is known to have been there.
+        to: u64,
+    },
     /// The log cannot be written.
     #[error("its log")]
     Append(#[from] AppendError),
@@ -66,6 +76,11 @@ impl Files {
             durable::sync_directory(directory).map_err(failed)?;
         }
         let number = environment.number()?;
+        let next = records.last().map_or(0, Record::end).max(number + 1);
+        if let Some(lost) = log.lost_after(next).map_err(failed)? {
+            // Going on without them would start anew what they say has run.
+            return Err(FilesError::Damaged { path, from: next, to: lost.last });
+        }
         let mut files = Self { environment, log, number };
         let missing = records.first().filter(|first| first.first > number + 1).map(|first| {
             format!("changes {} to {} are in no file of the journal", number + 1, first.first - 1)

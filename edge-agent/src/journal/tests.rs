@@ -128,6 +128,25 @@ async fn a_database_older_than_its_log_is_told() {
     assert_eq!(recovered.damaged, ["changes 1 to 1 are in no file of the journal"]);
 }
 
+/// What the lost records say has run must not be started again, so nobody goes on with what is left.
+#[tokio::test]
+async fn a_log_with_a_hole_is_set_aside_whole() {
+    let directory = tempfile::tempdir().unwrap();
+    let log = directory.path().join("data/log");
+    let (journal, _) = Journal::open(directory.path()).unwrap();
+    for name in ["a", "b", "c"] {
+        durable(&journal, vec![Change::Put(record(name))]).await;
+    }
+    drop(journal);
+    let mut bytes = std::fs::read(&log).unwrap();
+    let used = bytes.iter().rposition(|byte| *byte != 0).unwrap();
+    bytes[used / 2] ^= 1;
+    std::fs::write(&log, &bytes).unwrap();
+    let (_journal, recovered) = Journal::open(directory.path()).unwrap();
+    assert!(recovered.executions.is_empty());
+    assert_eq!(std::fs::read(recovered.set_aside.unwrap().join("log")).unwrap(), bytes);
+}
+
 #[tokio::test]
 async fn a_journal_that_is_none_is_set_aside_whole() {
     let directory = tempfile::tempdir().unwrap();

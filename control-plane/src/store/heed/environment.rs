@@ -50,6 +50,12 @@ pub enum OpenError {
     Log { path: PathBuf, source: io::Error },
     #[error("revisions {from} to {to} are in no file of the store: restore it from a backup")]
     Gap { from: Revision, to: Revision },
+    #[error(
+        "the store's write-ahead log {} is damaged at byte {offset}: revisions {from} to {to}, which were acknowledged, \
+         cannot be read; restore the store from a backup, or give them up: truncate -s {offset} {}",
+        path.display(), path.display()
+    )]
+    Damaged { path: PathBuf, offset: u64, from: Revision, to: Revision },
     #[error("a thread of the store could not be started")]
     Thread(#[source] io::Error),
 }

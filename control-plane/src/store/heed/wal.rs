@@ -3,7 +3,7 @@
 use std::io;
 use std::path::Path;
 
-use bacalhau_wal::{AppendError, Record, Segment, change};
+use bacalhau_wal::{AppendError, Lost, Record, Segment, change};
 use bytes::{Buf, BufMut};
 
 use super::Options;
@@ -48,10 +48,24 @@ impl Wal {
         let reached = frozen.last().map_or(stored, |batch| batch.revision);
         let held = Held { active: after(newer, reached)?, frozen };
         let mut wal = Self { segments: [first, second], active };
+        wal.is_whole(held.active.last().map_or(reached, |batch| batch.revision))?;
         if held.active.is_empty() {
             wal.segments[active].restart();
         }
         Ok((wal, held))
+    }
+
+    /// Whether nothing after `last`, up to where the files were read, is behind damage.
+    fn is_whole(&self, last: Revision) -> Result<(), OpenError> {
+        for segment in &self.segments {
+            let path = segment.path();
+            let lost = segment.lost_after(last + 1);
+            let lost = lost.map_err(|source| OpenError::Log { path: path.to_owned(), source })?;
+            if let Some(Lost { offset, last: to }) = lost {
+                return Err(OpenError::Damaged { path: path.to_owned(), offset, from: last + 1, to });
+            }
+        }
+        Ok(())
     }
 
     /// At most this much is needed to append these.

@@ -94,6 +94,50 @@ fn a_gap_is_an_error_that_names_it() {
     assert_eq!(refused.to_string(), "revisions 3 to 4 are in no file of the store: restore it from a backup");
 }
 
+/// Writes revisions 1 to 3 and 4 to 6, so that both files are in use, and damages one byte of a file.
+fn damaged(file: &str, at: fn(usize) -> usize) -> (TempDir, std::path::PathBuf) {
+    let directory = TempDir::new().unwrap();
+    let (mut wal, _) = open(&directory, 0).unwrap();
+    (1..=3).for_each(|revision| wal.append(&[batch(revision, 10)]).unwrap());
+    wal.rotate();
+    (4..=6).for_each(|revision| wal.append(&[batch(revision, 10)]).unwrap());
+    let path = directory.path().join(file);
+    let mut bytes = std::fs::read(&path).unwrap();
+    let used = bytes.iter().rposition(|byte| *byte != 0).unwrap();
+    bytes[at(used)] ^= 1;
+    std::fs::write(&path, bytes).unwrap();
+    (directory, path)
+}
+
+#[test]
+fn damage_in_the_middle_is_an_error_that_says_how_to_go_on() {
+    let files = ["wal.0", "wal.1"].map(|file| damaged(file, |used| used / 2));
+    let (directory, path, last) = files
+        .into_iter()
+        .find_map(|(directory, path)| match open(&directory, 0).err().unwrap() {
+            error @ OpenError::Damaged { from: 5, to: 6, offset, .. } => {
+                let advice = format!("or give them up: truncate -s {offset} {}", path.display());
+                assert!(error.to_string().ends_with(&advice), "{error}");
+                Some((directory, path, offset))
+            }
+            _ => None,
+        })
+        .unwrap();
+    std::fs::File::options().write(true).open(path).unwrap().set_len(last).unwrap();
+    let (mut wal, held) = open(&directory, 0).unwrap();
+    assert_eq!(revisions(&held), (vec![1, 2, 3], vec![4]));
+    wal.append(&[batch(5, 10)]).unwrap();
+    assert_eq!(revisions(&open(&directory, 0).unwrap().1), (vec![1, 2, 3], vec![4, 5]));
+}
+
+#[test]
+fn damage_to_the_first_record_of_the_newer_file_hides_nothing() {
+    for file in ["wal.0", "wal.1"] {
+        let (directory, _) = damaged(file, |_| 40);
+        assert!(matches!(open(&directory, 0), Err(OpenError::Damaged { .. } | OpenError::Gap { .. })));
+    }
+}
+
 #[test]
 fn the_largest_group_has_room_in_an_empty_file() {
     let largest = crate::store::MAX_TXN_OPS;
