@@ -9,7 +9,7 @@ use super::container::{self, Offsets};
 use super::engine::Connection;
 use super::error::{Error, status};
 use super::output::Output;
-use super::{Shared, network, relay, watch};
+use super::{Shared, boot, network, relay, watch};
 use crate::executor::{Adopted, RunningTask, StartError, TaskRun};
 
 /// How long an engine that is not there, as after a reboot, is waited for.
@@ -31,6 +31,10 @@ pub(super) async fn adopt(shared: Arc<Shared>, run: TaskRun) -> Result<Option<Ad
     let (Some(id), Some(state), true) = (found.id, found.state, is_ours) else { return Ok(None) };
     if state.status == Some(ContainerStateStatusEnum::CREATED) {
         // The earlier agent died before it started it.
+        return Ok(None);
+    }
+    if boot::ended(&labels, &state, boot::name(&shared.settings.host).as_deref()) {
+        // Its exit code is not the task's doing.
         return Ok(None);
     }
     let ran_for = ran_for(&connection, &state).await;

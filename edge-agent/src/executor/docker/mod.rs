@@ -7,6 +7,7 @@
 
 mod adopt;
 mod arrival;
+mod boot;
 mod container;
 mod credentials;
 mod engine;

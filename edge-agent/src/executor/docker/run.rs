@@ -14,7 +14,7 @@ use super::engine::Connection;
 use super::error::{Error, said, status};
 use super::output::{Output, Source};
 use super::relay::{self, Relay};
-use super::{KIND, Shared, image, sweep, watch};
+use super::{KIND, Shared, boot, image, sweep, watch};
 use crate::executor::{Mount, RunningTask, StartError, TaskRun};
 
 /// Everybody: the program in the container may run as any user. The directory above keeps the node's own users out.
@@ -33,6 +33,7 @@ pub(super) async fn start(shared: Arc<Shared>, run: TaskRun) -> Result<RunningTa
     let relay = relay::open(&shared, &connection, &run, &spec.image).await?;
     let mut body = container::body(&shared.owner, &run, &spec, output.offsets(), &hardware);
     relay.iter().for_each(|relay| relay.join(&mut body));
+    body.labels.get_or_insert_default().extend(boot::label(boot::name(&shared.settings.host)));
     let name = container::name(&run.execution_id);
     let mut undo = Undo::new(&shared, &name);
     let id = create(&shared, &connection, &name, body).await?;
