@@ -7,12 +7,13 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use tokio::io::AsyncWrite;
+use tokio::sync::watch;
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::p1::WasiP1Ctx;
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamError, StreamResult};
 use wasmtime_wasi::{WasiCtxBuilder, async_trait};
 
-use crate::executor::{OutputWriter, TaskRun};
+use crate::executor::{OutputWriter, StopReason, TaskRun};
 
 use super::error::Error;
 use super::limits::MemoryBudget;
@@ -24,11 +25,15 @@ pub(super) struct Host {
     pub(super) budget: MemoryBudget,
 }
 
-/// Where a guest's output goes.
+/// Where a guest's output goes, until it is to stop.
 pub(super) struct Stdio {
     pub(super) stdout: OutputWriter,
     pub(super) stderr: OutputWriter,
+    pub(super) stop: StopSignal,
 }
+
+/// Set when a guest is to stop.
+pub(super) type StopSignal = watch::Receiver<Option<StopReason>>;
 
 impl Host {
     /// Sets up the guest's world. `modules` are files that hold its code: they are linked, not shown, since showing a
@@ -42,7 +47,9 @@ impl Host {
         let mut wasi = WasiCtxBuilder::new();
         // The guest has a thread to itself, so file operations may block it.
         wasi.allow_blocking_current_thread(true);
-        wasi.stdout(OutputPipe(stdio.stdout)).stderr(OutputPipe(stdio.stderr));
+        let Stdio { stdout, stderr, stop } = stdio;
+        let stdout = OutputPipe { writer: stdout, stop: stop.clone() };
+        wasi.stdout(stdout).stderr(OutputPipe { writer: stderr, stop });
         wasi.arg("").args(parameters);
         for (name, value) in &run.environment {
             wasi.env(name, value);
@@ -55,8 +62,23 @@ impl Host {
 }
 
 /// Stdout or stderr as WASI wants it. Writes go straight to the file: the guest's thread may block.
+///
+/// A guest that comes back from a system call after its execution was given up writes nothing: its output may have been
+/// removed since.
 #[derive(Clone)]
-struct OutputPipe(OutputWriter);
+struct OutputPipe {
+    writer: OutputWriter,
+    stop: StopSignal,
+}
+
+impl OutputPipe {
+    fn append(&self, bytes: &[u8]) -> io::Result<()> {
+        match *self.stop.borrow() {
+            Some(_) => Err(io::ErrorKind::BrokenPipe.into()),
+            None => self.writer.write(bytes),
+        }
+    }
+}
 
 /// Largest single write taken from a guest, bytes.
 const MAX_WRITE_BYTES: usize = 64 << 10;
@@ -84,7 +106,7 @@ impl Pollable for OutputPipe {
 
 impl OutputStream for OutputPipe {
     fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
-        self.0.write(&bytes).map_err(|error| StreamError::LastOperationFailed(error.into()))
+        self.append(&bytes).map_err(|error| StreamError::LastOperationFailed(error.into()))
     }
 
     fn flush(&mut self) -> StreamResult<()> {
@@ -98,7 +120,7 @@ impl OutputStream for OutputPipe {
 
 impl AsyncWrite for OutputPipe {
     fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Poll::Ready(self.0.write(bytes).map(|()| bytes.len()))
+        Poll::Ready(self.append(bytes).map(|()| bytes.len()))
     }
 
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {

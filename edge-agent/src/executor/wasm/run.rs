@@ -5,7 +5,7 @@ use std::thread;
 use std::time::Duration;
 
 use tokio::runtime::Handle;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::oneshot;
 use tokio::time::{sleep, timeout};
 
 use crate::executor::{
@@ -16,7 +16,7 @@ use crate::executor::{
 use super::Shared;
 use super::error::Error;
 use super::guest::Guest;
-use super::host::Stdio;
+use super::host::{Stdio, StopSignal};
 
 /// How often a computing guest is told to look whether it must stop, while it must.
 const EPOCH_PERIOD: Duration = Duration::from_millis(10);
@@ -39,7 +39,8 @@ pub(super) async fn start(shared: Arc<Shared>, run: TaskRun) -> Result<RunningTa
     let guest = {
         let (shared, runtime, stop) = (Arc::clone(&shared), Handle::current(), side.stop.clone());
         move || {
-            let outcome = runtime.block_on(live(&shared, &run, Stdio { stdout, stderr }, stop, report));
+            let stdio = Stdio { stdout, stderr, stop: stop.clone() };
+            let outcome = runtime.block_on(live(&shared, &run, stdio, stop, report));
             // Nobody listens when the start failed or was given up.
             let _ = end.send(outcome);
         }
@@ -60,7 +61,7 @@ async fn live(
     shared: &Shared,
     run: &TaskRun,
     stdio: Stdio,
-    mut stop: watch::Receiver<Option<StopReason>>,
+    mut stop: StopSignal,
     started: Started,
 ) -> Outcome {
     let prepared = tokio::select! {
@@ -121,7 +122,7 @@ async fn press(
 }
 
 // Never returns if nobody can stop the task any more.
-async fn stopped(stop: &mut watch::Receiver<Option<StopReason>>) -> StopReason {
+async fn stopped(stop: &mut StopSignal) -> StopReason {
     match stop.wait_for(Option::is_some).await.map(|reason| *reason) {
         Ok(Some(reason)) => reason,
         _ => std::future::pending().await,

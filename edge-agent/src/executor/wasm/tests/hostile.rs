@@ -145,6 +145,8 @@ async fn a_guest_stuck_in_the_system_is_given_up_after_a_while() {
     let data = r#"(data (i32.const 100) ".") (data (i32.const 200) "p")"#;
     let body = "(call $print (i32.const 100) (i32.const 1))
          (drop (call $open (i32.const 3) (i32.const 200) (i32.const 1) (i32.const 0) (i64.const 2)))
+         (; what was printed, again, with nothing before it where a guest looks whether it must stop ;)
+         (drop (call $fd_write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 8)))
          (loop $again (br $again))";
     let mut run = node.task(&command(data, body));
     run.inputs.push(mount(node.path("pipes"), "/pipes", Access::ReadOnly));
@@ -152,10 +154,13 @@ async fn a_guest_stuck_in_the_system_is_given_up_after_a_while() {
     first_output(&task).await;
     task.stopper().stop(StopReason::Cancelled);
     assert_eq!(task.wait().await, Outcome::Stopped(StopReason::Cancelled));
-    // Somebody opens the other end; then the guest is gone as well.
+    fs::remove_dir_all(node.path("results")).unwrap();
+    // Somebody opens the other end; then the guest is gone as well, without another word.
     let _other_end = fs::OpenOptions::new().read(true).write(true).open(pipe).unwrap();
     let mut output = task.output();
     while output.changed().await.is_ok() {}
+    assert_eq!(*output.borrow(), OutputSize { stdout_bytes: 1, ..OutputSize::default() });
+    assert!(!node.path("results").exists());
 }
 
 #[tokio::test]
