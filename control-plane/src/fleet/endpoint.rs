@@ -88,6 +88,8 @@ fn server_config(authority: &Authority) -> Result<quinn::ServerConfig, ListenErr
         .with_client_cert_verifier(verifier)
         .with_single_cert(authority.chain(), authority.private_key())?;
     tls.alpn_protocols = vec![ALPN.to_vec()];
+    // Nodes never resume a session.
+    tls.send_tls13_tickets = 0;
     let mut config = quinn::ServerConfig::with_crypto(Arc::new(QuicServerConfig::try_from(tls)?));
     let tokens = hkdf::Salt::new(hkdf::HKDF_SHA256, &[]).extract(&derived(authority, b"address tokens"));
     config.token_key(Arc::new(tokens));
