@@ -51,6 +51,11 @@ macro_rules! id {
                 &self.0
             }
 
+            /// Whether it has the form of those that are generated: prefix and UUID.
+            pub fn is_generated(&self) -> bool {
+                self.short() != self.as_str()
+            }
+
             /// The form shown to people: prefix and eight digits for generated ids, everything for chosen names.
             pub fn short(&self) -> &str {
                 shorten(&self.0, $prefix)

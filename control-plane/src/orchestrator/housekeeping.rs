@@ -51,7 +51,15 @@ impl Orchestrator {
     }
 
     async fn forget(&self, head: &Job) -> Result<(), ChangeError> {
-        for prefix in [keys::executions(&head.id), keys::histories(&head.id), keys::versions(&head.id)] {
+        let id = &head.id;
+        let belongings = [
+            keys::all_made(id, None),
+            keys::every_touched(id),
+            keys::executions(id),
+            keys::histories(id),
+            keys::versions(id),
+        ];
+        for prefix in belongings {
             self.delete_all(&prefix).await?;
         }
         let mut txn = Txn::new()

@@ -15,6 +15,7 @@ use futures_util::future::BoxFuture;
 
 use super::*;
 use crate::clock;
+use crate::state::{HistoryEntry, HistoryQuery};
 use crate::store::{Compacted, Entry, Error, MemoryStore, Range, Revision, Txn, Watch};
 
 fn resources(cpu_millis: u64) -> Resources {
@@ -96,6 +97,12 @@ async fn executions(orchestrator: &Orchestrator, job: &JobId) -> Vec<Execution> 
     orchestrator.reader().executions(job).await.unwrap()
 }
 
+async fn history(orchestrator: &Orchestrator, job: &JobId) -> Vec<HistoryEntry> {
+    let head = orchestrator.reader().head(job).await.unwrap().unwrap();
+    let query = HistoryQuery { after: 0, limit: usize::MAX, version: None };
+    orchestrator.reader().history(&head, &query, |_| true).await.unwrap().entries
+}
+
 async fn state(orchestrator: &Orchestrator, job: &JobId) -> JobState {
     orchestrator.reader().head(job).await.unwrap().unwrap().state
 }
@@ -144,7 +151,7 @@ async fn a_job_is_placed_when_it_is_submitted_and_leaves_memory_when_it_ends() {
     assert!(report(&orchestrator, &placed[0], 2, ObservedState::Completed).await);
     assert_eq!(state(&orchestrator, &job).await, JobState::Completed);
     assert!(orchestrator.world().get().unwrap().job(&job).is_none(), "ended jobs are not in memory");
-    let history = orchestrator.reader().history(&job, 0, 100, |_| true).await.unwrap();
+    let history = history(&orchestrator, &job).await;
     let sequences: Vec<u64> = history.iter().map(|entry| entry.sequence).collect();
     assert_eq!(sequences, (1..=history.len() as u64).collect::<Vec<_>>(), "no gaps, no repeats");
     let again =
@@ -171,9 +178,9 @@ async fn the_events_of_an_execution_never_go_back_in_time() {
         observed.events = [at, early].map(event_at).into();
         orchestrator.observe(&execution.node_id, sequence, observed).unwrap();
     }
-    let history =
-        orchestrator.reader().history(&job, 0, 100, |entry| entry.execution_id.is_some()).await.unwrap();
-    let times: Vec<_> = history.iter().map(|entry| entry.event.at).collect();
+    let history = history(&orchestrator, &job).await;
+    let of_executions = history.iter().filter(|entry| entry.execution_id.is_some());
+    let times: Vec<_> = of_executions.map(|entry| entry.event.at).collect();
     assert!(times.len() >= 6 && times.is_sorted(), "{times:?}");
     assert!(*times.first().unwrap() > early && *times.last().unwrap() < late, "{times:?}");
 }
@@ -236,6 +243,20 @@ async fn a_large_plan_is_written_in_chunks_and_whole_after_a_restart() {
     settle(&again);
     assert_eq!(executions(&again, &job).await.len(), 150, "a restart adds nobody and loses nobody");
     assert!(again.reader().head(&job).await.unwrap().unwrap().targets_fixed);
+}
+
+#[tokio::test]
+async fn a_plan_of_many_chunks_is_taken_and_its_history_has_no_gaps() {
+    let orchestrator = start(Arc::new(MemoryStore::new())).await;
+    let names: Vec<String> = (0..4000).map(|n| format!("{}-{n}", "gateway".repeat(12))).collect();
+    for name in &names {
+        join(&orchestrator, name, false).await;
+    }
+    let job = orchestrator.submit(submission(None, spec(JobType::Ops, 0))).await.unwrap().job_id;
+    assert_eq!(executions(&orchestrator, &job).await.len(), names.len());
+    let history = history(&orchestrator, &job).await;
+    assert_eq!(history.len(), names.len() + 2, "submitted, requested on each, running");
+    assert!(history.iter().zip(1..).all(|(entry, sequence)| entry.sequence == sequence));
 }
 
 #[tokio::test]

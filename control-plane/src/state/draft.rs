@@ -12,14 +12,16 @@ use bacalhau_protocol::wire::record::{self, Kind};
 use super::history::HistoryEntry;
 use super::keys;
 use super::world::LiveJob;
-use crate::store::Txn;
-
-/// Executions written in one transaction. Their records are at most about 8 KiB (two streams of 2 KiB, each byte up to
-/// three when replaced), so this stays far below the store's limits of 100 operations and 1 MiB.
-pub const MAX_EXECUTIONS_PER_TXN: usize = 40;
+use crate::store::{MAX_TXN_BYTES, MAX_TXN_OPS, Txn};
 
 /// History entries kept in one record.
 const MAX_ENTRIES_PER_RECORD: usize = 100;
+/// Bytes of history in one record, unless a single entry has more: about 140 KiB at most, as nodes are believed.
+const MAX_BYTES_PER_RECORD: usize = 64 * 1024;
+/// What a transaction of a large change may hold before the next one is begun: the store's limits, less the last thing
+/// added and the head.
+const ENOUGH_OPS: usize = MAX_TXN_OPS - 10;
+const ENOUGH_BYTES: usize = MAX_TXN_BYTES / 2;
 
 /// A change of one job.
 #[derive(Clone, Debug)]
@@ -31,6 +33,8 @@ pub struct Draft {
     /// The last plan wanted nodes that there were not. In memory only: a restart plans anew.
     pub short_of_nodes: bool,
     pub(super) executions: BTreeMap<ExecutionId, Execution>,
+    /// When those executions were changed before that are not new.
+    touched_before: BTreeMap<ExecutionId, Timestamp>,
     pub(super) before: Before,
     history: Vec<HistoryEntry>,
     new_version: bool,
@@ -73,6 +77,7 @@ impl Draft {
             spec,
             short_of_nodes: false,
             executions: BTreeMap::new(),
+            touched_before: BTreeMap::new(),
             before,
             history: Vec::new(),
             new_version,
@@ -106,6 +111,9 @@ impl Draft {
 
     /// Adds or replaces an execution; its revision and time of change are set here.
     pub fn put_execution(&mut self, mut execution: Execution) {
+        if execution.revision > 0 && !self.executions.contains_key(&execution.id) {
+            self.touched_before.insert(execution.id.clone(), execution.modified);
+        }
         execution.revision += 1;
         execution.modified = self.now;
         self.executions.insert(execution.id.clone(), execution);
@@ -136,23 +144,27 @@ impl Draft {
     /// those are written in chunks, and only the last one carries the head that says the plan is whole. After a cut
     /// in between, the next evaluation plans what is missing under the same ids.
     pub fn txns(&self) -> Vec<Txn> {
-        let executions: Vec<&Execution> = self.executions.values().collect();
-        let mut chunks = executions.chunks(MAX_EXECUTIONS_PER_TXN);
-        let first = chunks.next().unwrap_or_default();
-        let rest: Vec<_> = chunks.collect();
-        let mut txns = vec![self.first_txn(first, rest.is_empty())];
-        for (index, chunk) in rest.iter().enumerate() {
-            let mut txn = Txn::new().exists(keys::job(&self.head.id));
-            txn = self.put_executions(txn, chunk);
-            if index + 1 == rest.len() {
-                txn = self.put_head(txn, true);
-            }
-            txns.push(txn);
+        let mut chunks =
+            Chunks { draft: self, done: Vec::new(), txn: self.first_txn(), told: self.told_before() };
+        for entries in self.history_records() {
+            let key = keys::history(&self.head.id, entries[0].sequence);
+            chunks.make_room();
+            chunks.change(|txn| txn.put(key, record::encode(Kind::History, &entries)));
+            chunks.told = entries[entries.len() - 1].sequence;
         }
-        txns
+        for execution in self.executions.values() {
+            chunks.make_room();
+            chunks.change(|txn| self.write_execution(txn, execution));
+        }
+        chunks.finish()
     }
 
-    fn first_txn(&self, executions: &[&Execution], whole: bool) -> Txn {
+    /// Sequence of the last history entry before the change.
+    fn told_before(&self) -> u64 {
+        self.history.first().map_or(self.head.history, |first| first.sequence - 1)
+    }
+
+    fn first_txn(&self) -> Txn {
         let mut txn = Txn::new();
         txn = match self.before {
             Before::Absent => self.put_new(txn.absent(keys::job(&self.head.id))),
@@ -162,11 +174,7 @@ impl Draft {
             let key = keys::version(&self.head.id, self.head.version);
             txn = txn.put(key, record::encode(Kind::JobSpec, &*self.spec));
         }
-        txn = self.put_lifecycle(txn);
-        txn = self.put_changed(txn);
-        txn = self.put_history(txn);
-        txn = self.put_executions(txn, executions);
-        self.put_head(txn, whole)
+        self.put_changed(self.put_lifecycle(txn))
     }
 
     fn put_new(&self, mut txn: Txn) -> Txn {
@@ -210,29 +218,73 @@ impl Draft {
         txn.put(keys::changed(head.modified, &head.id), "")
     }
 
-    fn put_history(&self, mut txn: Txn) -> Txn {
-        for entries in self.history.chunks(MAX_ENTRIES_PER_RECORD) {
-            let key = keys::history(&self.head.id, entries[0].sequence);
-            txn = txn.put(key, record::encode(Kind::History, &entries));
+    /// The history in runs that make one record each.
+    fn history_records(&self) -> Vec<&[HistoryEntry]> {
+        let (mut records, mut rest) = (Vec::new(), &self.history[..]);
+        while !rest.is_empty() {
+            let mut bytes = 0;
+            let fits = rest.iter().take(MAX_ENTRIES_PER_RECORD).take_while(|entry| {
+                bytes += size(entry);
+                bytes <= MAX_BYTES_PER_RECORD
+            });
+            let (record, others) = rest.split_at(fits.count().max(1));
+            records.push(record);
+            rest = others;
         }
-        txn
+        records
     }
 
-    fn put_executions(&self, mut txn: Txn, executions: &[&Execution]) -> Txn {
-        for execution in executions {
-            let key = keys::execution(&self.head.id, &execution.id);
-            txn = txn.put(key, record::encode(Kind::Execution, execution));
+    /// Writes an execution and its places in the orders by which they are listed.
+    fn write_execution(&self, mut txn: Txn, execution: &Execution) -> Txn {
+        let touched = self.touched_before.get(&execution.id);
+        match touched {
+            None => txn = txn.put(keys::made(execution), ""),
+            Some(at) if *at == execution.modified => {}
+            Some(at) => txn = txn.delete(keys::touched(execution, *at)),
         }
-        txn
+        let key = keys::execution(&self.head.id, &execution.id);
+        txn.put(keys::touched(execution, execution.modified), "")
+            .put(key, record::encode(Kind::Execution, execution))
+    }
+}
+
+/// The transactions of one change, as they fill up.
+struct Chunks<'a> {
+    draft: &'a Draft,
+    done: Vec<Txn>,
+    txn: Txn,
+    /// Sequence of the last history entry written so far.
+    told: u64,
+}
+
+impl Chunks<'_> {
+    fn change(&mut self, change: impl FnOnce(Txn) -> Txn) {
+        self.txn = change(std::mem::take(&mut self.txn));
     }
 
-    fn put_head(&self, txn: Txn, whole: bool) -> Txn {
-        let key = keys::job(&self.head.id);
-        if whole {
-            return txn.put(key, record::encode(Kind::Job, &self.head));
+    /// Begins another transaction if this one holds enough. What is cut here tells of itself what is written.
+    fn make_room(&mut self) {
+        if self.txn.ops() < ENOUGH_OPS && self.txn.bytes() < ENOUGH_BYTES {
+            return;
         }
-        let mut partial = self.head.clone();
-        partial.targets_fixed = false;
-        txn.put(key, record::encode(Kind::Job, &partial))
+        let mut head = self.draft.head.clone();
+        head.targets_fixed = false;
+        head.history = self.told;
+        let key = keys::job(&head.id);
+        self.change(|txn| txn.put(key.clone(), record::encode(Kind::Job, &head)));
+        self.done.push(std::mem::replace(&mut self.txn, Txn::new().exists(key)));
     }
+
+    fn finish(mut self) -> Vec<Txn> {
+        let head = &self.draft.head;
+        self.done.push(self.txn.put(keys::job(&head.id), record::encode(Kind::Job, head)));
+        self.done
+    }
+}
+
+/// Bytes of an entry's texts, which is most of what its record takes.
+fn size(entry: &HistoryEntry) -> usize {
+    let Event { topic, message, details, .. } = &entry.event;
+    let details: usize = details.iter().map(|(key, value)| key.len() + value.len() + 4).sum();
+    topic.len() + message.len() + details + 64
 }

@@ -1,6 +1,7 @@
 //! Keys of the store. All begin with cluster and schema (`b1/`); user strings that may be long are hashed.
 
 use bacalhau_protocol::ids::{ExecutionId, JobId, NodeId};
+use bacalhau_protocol::model::Execution;
 use bacalhau_protocol::time::Timestamp;
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
@@ -62,6 +63,36 @@ pub fn all_executions() -> &'static [u8] {
     b"b1/execution/"
 }
 
+/// Place of an execution in the order of creation within its job. Versions follow each other in it, as they do in time.
+pub fn made(execution: &Execution) -> Bytes {
+    let Execution { id, job_id, job_version, created, .. } = execution;
+    format!("{PREFIX}made/{job_id}/{job_version:016x}/{:016x}/{id}", nanos(*created)).into()
+}
+
+/// All places of the order of creation of a job's executions, or of those of one version.
+pub fn all_made(job: &JobId, version: Option<u64>) -> Bytes {
+    match version {
+        None => format!("{PREFIX}made/{job}/").into(),
+        Some(version) => format!("{PREFIX}made/{job}/{version:016x}/").into(),
+    }
+}
+
+/// Place of an execution that was written at `modified` in the order of changes of its job's version.
+pub fn touched(execution: &Execution, modified: Timestamp) -> Bytes {
+    let Execution { id, job_id, job_version, .. } = execution;
+    format!("{PREFIX}touched/{job_id}/{job_version:016x}/{:016x}/{id}", nanos(modified)).into()
+}
+
+/// All places of the order of changes of the executions of one version.
+pub fn all_touched(job: &JobId, version: u64) -> Bytes {
+    format!("{PREFIX}touched/{job}/{version:016x}/").into()
+}
+
+/// All places of the orders of changes of all versions.
+pub fn every_touched(job: &JobId) -> Bytes {
+    format!("{PREFIX}touched/{job}/").into()
+}
+
 /// A run of history entries that begins with `sequence`.
 pub fn history(job: &JobId, sequence: u64) -> Bytes {
     format!("{PREFIX}history/{job}/{sequence:016x}").into()
@@ -74,8 +105,7 @@ pub fn histories(job: &JobId) -> Bytes {
 
 /// Place of a job in the listing by age: one order over all namespaces, one within its own.
 pub fn listed(namespace: Option<&str>, created: Timestamp, id: &JobId) -> Bytes {
-    let nanos = u64::try_from(created.0).unwrap_or(0);
-    format!("{}{nanos:016x}/{id}", listing_prefix(namespace)).into()
+    format!("{}{:016x}/{id}", listing_prefix(namespace), nanos(created)).into()
 }
 
 /// All places of the listing over all namespaces, or within one.
@@ -85,8 +115,7 @@ pub fn listing(namespace: Option<&str>) -> Bytes {
 
 /// Place of a job in the order of changes, over all namespaces.
 pub fn changed(at: Timestamp, id: &JobId) -> Bytes {
-    let nanos = u64::try_from(at.0).unwrap_or(0);
-    format!("{PREFIX}changed/{nanos:016x}/{id}").into()
+    format!("{PREFIX}changed/{:016x}/{id}", nanos(at)).into()
 }
 
 /// All places of the order of changes.
@@ -107,8 +136,7 @@ pub fn last_part(key: &[u8]) -> Option<&str> {
 
 /// When a job ended, for retention.
 pub fn ended(at: Timestamp, id: &JobId) -> Bytes {
-    let nanos = u64::try_from(at.0).unwrap_or(0);
-    format!("{PREFIX}ended/{nanos:016x}/{id}").into()
+    format!("{PREFIX}ended/{:016x}/{id}", nanos(at)).into()
 }
 
 /// All ended jobs, oldest first.
@@ -131,6 +159,10 @@ fn listing_prefix(namespace: Option<&str>) -> String {
         None => format!("{PREFIX}listed/"),
         Some(namespace) => format!("{PREFIX}listed-in/{}/", digest(namespace)),
     }
+}
+
+fn nanos(at: Timestamp) -> u64 {
+    u64::try_from(at.0).unwrap_or(0)
 }
 
 /// 128 bits are enough to tell names apart, and keep keys short.

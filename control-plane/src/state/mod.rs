@@ -10,15 +10,20 @@ mod draft;
 mod golden;
 mod history;
 pub mod keys;
+mod line;
 mod load;
 mod node;
 mod read;
 mod world;
 
-pub use draft::{Draft, MAX_EXECUTIONS_PER_TXN};
+pub use draft::Draft;
 pub use history::HistoryEntry;
+pub use line::{Line, Precedence};
 pub use load::LoadError;
 pub(crate) use load::load_job;
 pub use node::{NodeRecord, OtherKey};
-pub use read::{JobOrder, JobPage, JobQuery, ListedJob, Lookup, ReadError, Reader};
+pub use read::{
+    ExecutionOrder, ExecutionPage, ExecutionQuery, HistoryPage, HistoryQuery, JobOrder, JobPage, JobQuery,
+    ListedJob, Lookup, ReadError, Reader,
+};
 pub use world::{LiveJob, World};

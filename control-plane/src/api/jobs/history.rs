@@ -17,7 +17,7 @@ use crate::api::older;
 use crate::api::page::{MAX_ITEMS, Token};
 use crate::api::query::Params;
 use crate::api::routes::Api;
-use crate::state::HistoryEntry;
+use crate::state::{HistoryEntry, HistoryQuery};
 
 /// Entries of a page when the client does not say.
 const DEFAULT_LIMIT: usize = 100;
@@ -30,7 +30,7 @@ pub(super) struct Page {
     execution: Option<ExecutionId>,
     since: Timestamp,
     limit: usize,
-    /// Sequence of the last entry that was given out.
+    /// Sequence of the last entry that was looked at.
     after: u64,
 }
 
@@ -57,13 +57,11 @@ pub(super) async fn page(
     let reader = api.parts.orchestrator.reader();
     // Whether more can happen is asked first: what happens after that is found by the next page.
     let may_grow = may_grow(api, job, page).await?;
-    // One more than asked for tells whether this is the end.
-    let mut entries = reader.history(&job.id, page.after, page.limit + 1, |entry| page.wants(entry)).await?;
-    let has_more = entries.len() > page.limit;
-    entries.truncate(page.limit);
-    let position = entries.last().map_or(page.after, |entry| entry.sequence);
-    let next_token = if has_more || may_grow { page.token(position).to_string() } else { String::new() };
-    let items = entries.into_iter().map(|entry| show(caller, job, entry)).collect();
+    let query = HistoryQuery { after: page.after, limit: page.limit, version: page.version };
+    let found = reader.history(job, &query, |entry| page.wants(entry)).await?;
+    let has_more = found.more || may_grow;
+    let next_token = if has_more { page.token(found.position).to_string() } else { String::new() };
+    let items = found.entries.into_iter().map(|entry| show(caller, job, entry)).collect();
     Ok(ListResponse { next_token, items })
 }
 
@@ -89,8 +87,7 @@ impl Page {
 
     fn wants(&self, entry: &HistoryEntry) -> bool {
         let level = level(entry);
-        self.version.is_none_or(|version| entry.job_version == version)
-            && self.level.is_none_or(|wanted| wanted == level)
+        self.level.is_none_or(|wanted| wanted == level)
             && self.execution.as_ref().is_none_or(|id| entry.execution_id.as_ref() == Some(id))
             && entry.event.at >= self.since
     }

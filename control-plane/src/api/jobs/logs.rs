@@ -20,6 +20,10 @@ use crate::api::error::ApiError;
 use crate::api::query::Params;
 use crate::api::routes::Api;
 use crate::fleet::{LogStream, RelayError};
+use crate::state::{ExecutionOrder, ExecutionQuery};
+
+/// Executions among which the one is chosen whose output is meant when none is named.
+const LOOKED_AT: usize = 100;
 
 /// Which output a caller asks for.
 struct Asked {
@@ -88,13 +92,12 @@ async fn choose(api: &Api, job: &Job, params: &Params) -> Result<Execution, ApiE
         return lookup::execution(api, &job.id, named).await;
     }
     let version = lookup::version(params, job)?;
-    let mut executions = api.parts.orchestrator.reader().executions(&job.id).await?;
-    executions.retain(|execution| version.is_none_or(|version| execution.job_version == version));
-    let ran = |execution: &Execution| execution.output.is_some() || !execution.is_terminal();
-    executions
-        .into_iter()
-        .max_by_key(|execution| (ran(execution), execution.modified, execution.id.clone()))
-        .ok_or_else(|| ApiError::bad_request(format!("no executions found for job {}", job.id)))
+    let order = ExecutionOrder::Modified;
+    let query = ExecutionQuery { version, order, reverse: true, after: None, limit: LOOKED_AT };
+    let executions = api.parts.orchestrator.reader().executions_page(job, &query).await?.executions;
+    let ran = |execution: &&Execution| execution.output.is_some() || !execution.is_terminal();
+    let chosen = executions.iter().find(ran).or_else(|| executions.first()).cloned();
+    chosen.ok_or_else(|| ApiError::bad_request(format!("no executions found for job {}", job.id)))
 }
 
 /// Passes on what the node sends. A link that breaks is told; what the client sends only matters for its end.

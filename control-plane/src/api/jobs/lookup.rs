@@ -33,8 +33,7 @@ pub(in crate::api) async fn execution(api: &Api, job: &JobId, text: &str) -> Res
     if let Some(execution) = reader.execution(job, &id).await? {
         return Ok(execution);
     }
-    let executions = reader.executions(job).await?;
-    let mut found = executions.into_iter().filter(|execution| execution.id.as_str().starts_with(text));
+    let mut found = reader.executions_that_begin(job, text).await?.into_iter();
     match (found.next(), found.next()) {
         (Some(only), None) => Ok(only),
         (Some(_), Some(_)) => Err(ApiError::several_executions(text)),

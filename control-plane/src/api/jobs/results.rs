@@ -7,8 +7,8 @@ use axum::extract::{Path, State};
 use axum::http::HeaderMap;
 use bacalhau_protocol::api::{ListResponse, SpecConfig};
 
-use super::lookup;
 use super::show::Shown;
+use super::{executions, lookup};
 use crate::api::answer::Answer;
 use crate::api::caller::{Action, Caller, Resource, authorize};
 use crate::api::error::ApiError;
@@ -29,9 +29,7 @@ pub(in crate::api) async fn list(
         let message = format!("job type {} does not support results", job.job_type.as_str());
         return Err(ApiError::bad_request(message));
     }
-    let mut executions = api.parts.orchestrator.reader().executions(&job.id).await?;
-    executions.retain(|execution| execution.job_version == job.version);
-    executions.sort_by_key(|execution| (execution.created, execution.id.clone()));
+    let executions = executions::all(&api, &job, Some(job.version)).await?;
     let shown = Shown::to(&headers, &caller);
     let items = executions.iter().filter_map(|execution| shown.published(execution)).collect();
     Ok(Answer(ListResponse { next_token: String::new(), items }))

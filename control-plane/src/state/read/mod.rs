@@ -1,5 +1,10 @@
 //! Reading what is durable, for callers. Every read costs what it returns, not what is stored.
 
+mod executions;
+mod history;
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -12,12 +17,16 @@ use bacalhau_protocol::wire::record::{self, Kind, RecordError};
 use bacalhau_protocol::wire::stream::Sha256Hash;
 use bytes::Bytes;
 
-use super::history::HistoryEntry;
 use super::keys;
 use crate::store::{self, Entry, Range, Store, prefix_end};
 
+pub use self::executions::{ExecutionOrder, ExecutionPage, ExecutionQuery};
+pub use self::history::{HistoryPage, HistoryQuery};
+
 /// Entries read from the store at a time.
 const PAGE: usize = 256;
+/// Entries of the history, or executions of other versions, that are looked at for one page.
+const MAX_LOOKED_AT: usize = 10_000;
 
 /// Why something cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -84,6 +93,11 @@ pub struct JobPage {
     pub last: Option<String>,
 }
 
+/// As keys hold numbers.
+fn is_number(text: &str) -> bool {
+    text.len() == 16 && text.bytes().all(|b| b.is_ascii_hexdigit())
+}
+
 /// A job in a listing.
 #[derive(Clone, Debug)]
 pub struct ListedJob {
@@ -106,11 +120,10 @@ impl JobOrder {
 
     /// Whether `place` can be one of this order. A key made of it begins with the order's prefix in any case.
     pub fn is_place(&self, place: &str) -> bool {
-        let is_time = |text: &str| text.len() == 16 && text.bytes().all(|b| b.is_ascii_hexdigit());
         match (self, place.split_once('/')) {
             (Self::Id, None) => JobId::parse(place).is_ok(),
             (Self::Created(_) | Self::Modified, Some((time, id))) => {
-                is_time(time) && JobId::parse(id).is_ok()
+                is_number(time) && JobId::parse(id).is_ok()
             }
             _ => false,
         }
@@ -160,10 +173,17 @@ impl Reader {
         Ok(entry.and_then(|entry| JobId::parse(std::str::from_utf8(&entry.value).ok()?).ok()))
     }
 
-    /// Finds a job by name in a namespace, by id, or by the start of an id (api.md 3.4).
+    /// Finds a job by name in a namespace, by id, or by the start of an id (api.md 3.4). A whole id that was generated
+    /// goes before a name: who has it means that job, whatever somebody called another one.
     pub async fn lookup(&self, text: &str, namespace: &str) -> Result<Lookup, ReadError> {
+        let as_id = JobId::parse(text).ok();
+        if let Some(id) = as_id.as_ref().filter(|id| id.is_generated())
+            && let Some(job) = self.head(id).await?
+        {
+            return Ok(Lookup::Found(Box::new(job)));
+        }
         let by_name = self.named(namespace, text).await?;
-        let Some(id) = by_name.or_else(|| JobId::parse(text).ok()) else { return Ok(Lookup::Nothing) };
+        let Some(id) = by_name.or(as_id) else { return Ok(Lookup::Nothing) };
         if let Some(job) = self.head(&id).await? {
             return Ok(Lookup::Found(Box::new(job)));
         }
@@ -193,26 +213,6 @@ impl Reader {
     pub async fn execution(&self, job: &JobId, id: &ExecutionId) -> Result<Option<Execution>, ReadError> {
         let entry = self.store.get(keys::execution(job, id)).await?;
         Ok(entry.map(|entry| record::decode(Kind::Execution, &entry.value)).transpose()?)
-    }
-
-    /// Up to `limit` history entries behind `after` that `wanted` takes, oldest first.
-    pub async fn history(
-        &self,
-        id: &JobId,
-        after: u64,
-        limit: usize,
-        wanted: impl Fn(&HistoryEntry) -> bool,
-    ) -> Result<Vec<HistoryEntry>, ReadError> {
-        let mut found = Vec::new();
-        let start = self.history_record_of(id, after.saturating_add(1)).await?;
-        self.scan_from(&start, &keys::histories(id), |entry| {
-            let entries: Vec<HistoryEntry> = record::decode(Kind::History, &entry.value)?;
-            let new = entries.into_iter().filter(|entry| entry.sequence > after && wanted(entry));
-            found.extend(new.take(limit - found.len()));
-            Ok(found.len() < limit)
-        })
-        .await?;
-        Ok(found)
     }
 
     /// One page of jobs.
@@ -268,13 +268,6 @@ impl Reader {
         })
         .await?;
         Ok(referenced)
-    }
-
-    /// Key of the history record that holds `sequence`: the last one that begins at it or before.
-    async fn history_record_of(&self, id: &JobId, sequence: u64) -> Result<Bytes, ReadError> {
-        let end: Bytes = [&keys::history(id, sequence)[..], b"\0"].concat().into();
-        let before = self.store.range(keys::histories(id), end, 1, true).await?;
-        Ok(before.entries.first().map_or_else(|| keys::histories(id), |entry| entry.key.clone()))
     }
 
     async fn scan(
