@@ -82,9 +82,11 @@ impl Orchestrator {
         }
     }
 
-    /// Evaluations to run again after a job could not be changed.
-    pub(super) fn mark(&self, job: &JobId) {
-        self.inner.broker.mark(job.clone());
+    /// Look at a job as soon as its precedence allows. One that is not in progress needs no look.
+    pub(super) fn mark(&self, world: &World, job: &JobId) {
+        if let Some(live) = world.job(job) {
+            self.inner.broker.mark(job.clone(), live.precedence());
+        }
     }
 
     /// Memory and disk have parted: takes no more changes and reads the state again.
@@ -120,7 +122,7 @@ impl Orchestrator {
     fn resume(&self, mut world: World) {
         let mut guard: WorldGuard<'_> = self.world();
         self.inner.nodes.restore(&mut world);
-        world.jobs().for_each(|job| self.mark(job));
+        world.jobs().for_each(|job| self.mark(&world, job));
         guard.put(Some(world));
         tracing::info!("the state was read again");
     }

@@ -5,7 +5,7 @@ use bacalhau_protocol::model::{DesiredState, Event, Execution, ObservedState};
 
 use super::{ChangeError, Commit, Orchestrator};
 use crate::scheduler::{self, Evaluation, EventLevel, Placement, Plan, Snapshot, StopChange};
-use crate::state::{Draft, LiveJob, World};
+use crate::state::{Draft, LiveJob, Precedence, World};
 use crate::{clock, entropy};
 
 impl Orchestrator {
@@ -63,7 +63,8 @@ impl Orchestrator {
             };
             scheduler::plan(&snapshot, evaluation, draft.now())
         };
-        self.inner.broker.wake(&draft.head.id, plan.wake_at);
+        let precedence = Precedence::new(draft.spec.priority, draft.head.created);
+        self.inner.broker.wake(&draft.head.id, precedence, plan.wake_at);
         draft.short_of_nodes = plan.short_of_nodes;
         let changes = !plan.is_empty(&draft.head);
         apply(world, draft, evaluation, plan);

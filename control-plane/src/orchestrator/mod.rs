@@ -76,7 +76,9 @@ impl Orchestrator {
     ) -> Result<Self, LoadError> {
         let world = World::load(&store, now).await?;
         let broker = Broker::default();
-        world.jobs().for_each(|job| broker.mark(job.clone()));
+        for job in world.jobs().filter_map(|id| world.job(id)) {
+            broker.mark(job.head.id.clone(), job.precedence());
+        }
         let inner = Inner {
             reader: Reader::new(store.clone()),
             store,

@@ -1,12 +1,15 @@
 //! Taking in what a node reports of an execution.
 
 use bacalhau_protocol::ids::{JobId, NodeId};
-use bacalhau_protocol::model::{DesiredState, Event, Execution, Observation, ObservedState, RunOutput};
+use bacalhau_protocol::model::job::MAX_PARAMS_BYTES;
+use bacalhau_protocol::model::{
+    DesiredState, Event, Execution, Observation, ObservedState, RunOutput, SpecConfig,
+};
 
 use super::{ChangeError, Commit, Orchestrator};
 use crate::clock;
 use crate::scheduler::ENDED_UNASKED;
-use crate::state::{Draft, World};
+use crate::state::{Draft, LiveJob, World};
 use crate::store::Txn;
 
 /// Up to this many executions a job is evaluated in the same commit that takes an observation in, which saves a trivial
@@ -44,18 +47,21 @@ impl Orchestrator {
         let mut draft = Draft::change(live, now);
         let is_new = sequence > execution.observed_sequence;
         let ended = take_in(&mut draft, execution, sequence, observation, is_new);
-        // What only says that things go on changes no plan, but for the time at which the execution is overdue.
-        let matters = is_new && (ended || live.spec.task.timeouts.execution().is_some());
-        let is_small = live.executions.len() <= MAX_INLINE_EXECUTIONS;
-        if matters && is_small {
+        // What only says that things go on changes no plan, but for the time at which the execution is overdue, and for
+        // an older version that waits for its successor.
+        let is_watched = live.spec.task.timeouts.execution().is_some() || live.is_rolling();
+        let matters = is_new && (ended || is_watched);
+        let is_now = live.executions.len() <= MAX_INLINE_EXECUTIONS && !is_outranked(world, live);
+        if matters && is_now {
             self.plan_into(world, &mut draft);
         }
         let commit = self.commit(world, &draft);
-        if matters && !is_small {
-            self.mark(&job);
-        }
+        // Those who wait first: whoever is marked may be looked at before the next mark.
         if ended {
             self.mark_waiting(world);
+        }
+        if matters && !is_now {
+            self.mark(world, &job);
         }
         Ok(Observed::Commit(commit))
     }
@@ -68,8 +74,13 @@ impl Orchestrator {
     /// Capacity became free: the next few waiting jobs get a look.
     fn mark_waiting(&self, world: &World) {
         let mut rotation = self.inner.rotation.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        rotation.turn(world.waiting()).into_iter().for_each(|job| self.mark(job));
+        rotation.turn(world.waiting()).into_iter().for_each(|job| self.mark(world, job));
     }
+}
+
+/// A job of higher priority waits for what this one may be about to take.
+fn is_outranked(world: &World, job: &LiveJob) -> bool {
+    world.waiting().first().is_some_and(|(first, _)| first.outranks(&job.precedence()))
 }
 
 fn find(world: &World, node: &NodeId, observation: &Observation) -> Option<(JobId, Execution)> {
@@ -93,7 +104,7 @@ fn take_in(
         execution.observed_sequence = sequence;
         execution.observed = observation.state.max(execution.observed);
         execution.observed_message = cut(observation.message);
-        execution.published = observation.published.or(execution.published);
+        execution.published = observation.published.filter(is_small).or(execution.published);
         execution.output = observation.output.map(bounded).or(execution.output);
         let mut reached = execution.modified;
         for event in observation.events.into_iter().take(MAX_EVENTS).map(tidy) {
@@ -123,6 +134,11 @@ fn settle(execution: &mut Execution) {
         _ => "execution failed",
     }
     .to_owned();
+}
+
+/// What a job may say of a publisher, a node may say of what it published.
+fn is_small(published: &SpecConfig) -> bool {
+    published.kind.len() <= MAX_TEXT_BYTES && published.params.len() <= MAX_PARAMS_BYTES
 }
 
 fn tidy(mut event: Event) -> Event {

@@ -9,6 +9,7 @@ use bacalhau_protocol::selector;
 use bacalhau_protocol::time::Timestamp;
 
 use super::draft::Draft;
+use super::line::{Line, Precedence};
 use super::node::NodeRecord;
 use crate::scheduler::{NodeView, Nodes, Reachable};
 
@@ -45,6 +46,16 @@ impl LiveJob {
         Self { head, spec, executions, short_of_nodes: false, prune_at: FIRST_PRUNE }
     }
 
+    /// What decides when it and other jobs want the same.
+    pub fn precedence(&self) -> Precedence {
+        Precedence::new(self.spec.priority, self.head.created)
+    }
+
+    /// An older version of a job that is replaced bit by bit may still be wanted.
+    pub fn is_rolling(&self) -> bool {
+        self.head.job_type.is_long_running() && self.head.version > 1
+    }
+
     /// Ended, and nothing of it may still run anywhere.
     fn is_settled(&self) -> bool {
         self.head.state.is_terminal() && !self.executions.values().any(|execution| execution.may_be_running())
@@ -60,7 +71,7 @@ pub struct World {
     running: HashMap<ExecutionId, JobId>,
     running_on: HashMap<NodeId, BTreeMap<ExecutionId, JobId>>,
     daemons: BTreeSet<JobId>,
-    waiting: BTreeSet<JobId>,
+    waiting: Line,
     records: BTreeMap<NodeId, Arc<NodeRecord>>,
     nodes: Nodes,
 }
@@ -94,12 +105,13 @@ impl World {
             selector::matches(&job.spec.constraints, &record.info.labels)
         };
         self.daemons
-            .union(&self.waiting)
+            .iter()
+            .chain(self.waiting.iter())
             .filter(move |id| record.zip(self.jobs.get(*id)).is_some_and(|(record, job)| suits(job, record)))
     }
 
     /// Jobs that are short of nodes.
-    pub fn waiting(&self) -> &BTreeSet<JobId> {
+    pub fn waiting(&self) -> &Line {
         &self.waiting
     }
 
@@ -143,7 +155,7 @@ impl World {
     pub fn set_short_of_nodes(&mut self, id: &JobId, is_short: bool) {
         if let Some(job) = self.jobs.get_mut(id) {
             job.short_of_nodes = is_short;
-            set(&mut self.waiting, id, is_short);
+            line_up(&mut self.waiting, job, is_short);
         }
     }
 
@@ -238,7 +250,7 @@ impl World {
         self.names.insert((head.namespace.clone(), head.name.clone()), head.id.clone());
         let is_live = !head.state.is_terminal();
         set(&mut self.daemons, &head.id, is_live && head.job_type == JobType::Daemon);
-        set(&mut self.waiting, &head.id, is_live && job.short_of_nodes);
+        line_up(&mut self.waiting, job, is_live && job.short_of_nodes);
     }
 
     fn unindex(&mut self, head: &Job) {
@@ -253,6 +265,14 @@ fn set(ids: &mut BTreeSet<JobId>, id: &JobId, is_in: bool) {
         ids.insert(id.clone());
     } else {
         ids.remove(id);
+    }
+}
+
+fn line_up(line: &mut Line, job: &LiveJob, is_in: bool) {
+    if is_in {
+        line.insert(job.head.id.clone(), job.precedence());
+    } else {
+        line.remove(&job.head.id);
     }
 }
 
