@@ -109,12 +109,28 @@ impl Orchestrator {
             {
                 return Ok(Some(id));
             }
+            if let Some(id) = JobId::parse(name).ok().filter(JobId::is_generated) {
+                return self.holder_of_own_id(id, submission).await;
+            }
         }
         let Some(id) = &submission.custom_id else { return Ok(None) };
         let Some(head) = self.reader().head(id).await.map_err(ChangeError::from)? else { return Ok(None) };
         match &submission.name {
             Some(name) if *name != head.name => Err(SubmitError::IdTaken(id.clone())),
             _ => Ok(Some(head.id)),
+        }
+    }
+
+    /// A job that nobody named has its id as name, and only it may.
+    async fn holder_of_own_id(
+        &self,
+        id: JobId,
+        submission: &Submission,
+    ) -> Result<Option<JobId>, SubmitError> {
+        match self.reader().head(&id).await.map_err(ChangeError::from)? {
+            Some(head) if head.name == id.as_str() && head.namespace == submission.namespace => Ok(Some(id)),
+            Some(_) => Err(SubmitError::IdTaken(id)),
+            None => Ok(None),
         }
     }
 

@@ -209,6 +209,23 @@ async fn the_same_name_is_the_next_version_of_the_same_job() {
 }
 
 #[tokio::test]
+async fn nobody_takes_the_id_of_another_job_for_a_name() {
+    let orchestrator = with_nodes(&["n1"]).await;
+    let unnamed = orchestrator.submit(submission(None, spec(JobType::Service, 1))).await.unwrap().job_id;
+    let again =
+        orchestrator.submit(submission(Some(unnamed.as_str()), spec(JobType::Service, 2))).await.unwrap();
+    assert_eq!(again.job_id, unnamed, "its name is its id");
+    let named = orchestrator.submit(submission(Some("web"), spec(JobType::Service, 1))).await.unwrap().job_id;
+    let thief = orchestrator.submit(submission(Some(named.as_str()), spec(JobType::Batch, 1))).await;
+    assert!(matches!(thief, Err(SubmitError::IdTaken(_))));
+    let elsewhere = Submission {
+        namespace: "other".to_owned(),
+        ..submission(Some(unnamed.as_str()), spec(JobType::Batch, 1))
+    };
+    assert!(matches!(orchestrator.submit(elsewhere).await, Err(SubmitError::IdTaken(_))));
+}
+
+#[tokio::test]
 async fn one_of_many_concurrent_submissions_of_a_name_makes_the_job() {
     let orchestrator = with_nodes(&["n1"]).await;
     let tries = (0..8).map(|_| orchestrator.submit(submission(Some("once"), spec(JobType::Service, 1))));
@@ -257,6 +274,30 @@ async fn a_plan_of_many_chunks_is_taken_and_its_history_has_no_gaps() {
     let history = history(&orchestrator, &job).await;
     assert_eq!(history.len(), names.len() + 2, "submitted, requested on each, running");
     assert!(history.iter().zip(1..).all(|(entry, sequence)| entry.sequence == sequence));
+}
+
+#[tokio::test]
+async fn the_longest_report_of_a_node_is_taken() {
+    let orchestrator = with_nodes(&["n1"]).await;
+    let job = orchestrator.submit(submission(None, spec(JobType::Batch, 1))).await.unwrap().job_id;
+    let execution = executions(&orchestrator, &job).await.remove(0);
+    let long = || "x".repeat(8192);
+    let details: BTreeMap<_, _> = (0..16).map(|n| (format!("{n}{}", long()), long())).collect();
+    let event = Event { topic: long(), message: long(), at: clock::now(), details };
+    let published =
+        SpecConfig { kind: "s3".to_owned(), params: format!(r#"{{"Key":"{}"}}"#, long().repeat(80)) };
+    let observed = Observation {
+        message: long(),
+        events: vec![event; 32],
+        published: Some(published),
+        ..observation(&execution.id, ObservedState::Completed)
+    };
+    let Observed::Commit(commit) = orchestrator.observe(&execution.node_id, 1, observed).unwrap() else {
+        panic!()
+    };
+    commit.durable().await.unwrap();
+    assert_eq!(state(&orchestrator, &job).await, JobState::Completed);
+    assert!(history(&orchestrator, &job).await.len() >= 32);
 }
 
 #[tokio::test]
@@ -450,6 +491,96 @@ async fn a_node_that_comes_concerns_only_jobs_it_may_help() {
     assert_eq!(orchestrator.world().get().unwrap().waiting().len(), 1, "what is placed waits no more");
     orchestrator.node_connected(&info("n1").node_id, NodeUsage::default());
     assert_eq!(due(&orchestrator), [placed], "it runs there");
+}
+
+/// A batch job of which a node of these tests can hold one partition at a time.
+fn large(name: &str, priority: i32, count: u32) -> Submission {
+    let mut spec = spec(JobType::Batch, count);
+    spec.priority = priority;
+    spec.task.resources = resources(4000);
+    submission(Some(name), spec)
+}
+
+/// Names of the jobs that have an execution now, in the order in which they got it.
+async fn running(orchestrator: &Orchestrator, jobs: &[(&'static str, JobId)]) -> Vec<&'static str> {
+    orchestrator.store().txn(Txn::new()).await.unwrap();
+    let mut running = Vec::new();
+    for (name, job) in jobs {
+        running.extend(executions(orchestrator, job).await.iter().filter(|e| e.is_live()).map(|_| *name));
+    }
+    running
+}
+
+#[tokio::test]
+async fn free_capacity_goes_to_the_highest_priority_and_then_to_the_oldest() {
+    let orchestrator = with_nodes(&["n1"]).await;
+    let mut jobs = Vec::new();
+    for (name, priority, count) in
+        [("many", 1, 3), ("old", 1, 1), ("low", 0, 1), ("urgent", 9, 1), ("new", 1, 1)]
+    {
+        jobs.push((name, orchestrator.submit(large(name, priority, count)).await.unwrap().job_id));
+    }
+    let mut order = Vec::new();
+    for sequence in 1..=7 {
+        settle(&orchestrator);
+        let now = running(&orchestrator, &jobs).await;
+        assert_eq!(now.len(), 1, "the node holds one at a time: {now:?}");
+        order.push(now[0]);
+        let job = &jobs.iter().find(|(name, _)| *name == now[0]).unwrap().1;
+        let execution = executions(&orchestrator, job).await.into_iter().find(Execution::is_live).unwrap();
+        report(&orchestrator, &execution, sequence, ObservedState::Completed).await;
+    }
+    assert_eq!(order, ["many", "urgent", "many", "many", "old", "new", "low"]);
+}
+
+#[tokio::test]
+async fn priorities_hold_after_a_restart_and_when_a_node_joins() {
+    let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+    let orchestrator = start(store.clone()).await;
+    let mut jobs = Vec::new();
+    for (name, priority) in [("low", -3), ("plain", 0), ("urgent", 2)] {
+        jobs.push((name, orchestrator.submit(large(name, priority, 1)).await.unwrap().job_id));
+    }
+    let again = start(store).await;
+    join(&again, "n1", false).await;
+    settle(&again);
+    assert_eq!(running(&again, &jobs).await, ["urgent"]);
+}
+
+#[tokio::test]
+async fn an_update_of_a_service_replaces_a_part_at_a_time() {
+    let orchestrator = with_nodes(&["n1"]).await;
+    let of_version = |version: u64, count: u32| {
+        let mut spec = spec(JobType::Service, count);
+        spec.meta.insert("release".to_owned(), version.to_string());
+        submission(Some("web"), spec)
+    };
+    let job = orchestrator.submit(of_version(1, 4)).await.unwrap().job_id;
+    let mut sequence = 0;
+    let mut say = async |execution: &Execution, state| {
+        sequence += 1;
+        report(&orchestrator, execution, sequence, state).await
+    };
+    for execution in executions(&orchestrator, &job).await {
+        say(&execution, ObservedState::Running).await;
+    }
+    orchestrator.submit(of_version(2, 4)).await.unwrap();
+    let mut left = 4;
+    while left > 0 {
+        let stopping: Vec<_> = executions(&orchestrator, &job).await;
+        let stopping: Vec<_> = stopping.into_iter().filter(|e| !e.is_live() && e.may_be_running()).collect();
+        assert_eq!(stopping.len(), 1, "one of four at a time");
+        say(&stopping[0], ObservedState::Stopped).await;
+        let fresh = executions(&orchestrator, &job).await;
+        let fresh =
+            fresh.iter().find(|e| e.job_version == 2 && e.observed == ObservedState::Unheard).unwrap();
+        let still_up = |e: &&Execution| e.observed == ObservedState::Running && e.is_live();
+        assert_eq!(executions(&orchestrator, &job).await.iter().filter(still_up).count(), 3);
+        say(fresh, ObservedState::Running).await;
+        left -= 1;
+    }
+    let live: Vec<_> = executions(&orchestrator, &job).await.into_iter().filter(Execution::is_live).collect();
+    assert!(live.len() == 4 && live.iter().all(|execution| execution.job_version == 2));
 }
 
 #[tokio::test]

@@ -17,6 +17,7 @@ mod standing;
 mod feasible;
 mod rank;
 mod reconcile;
+mod rollout;
 
 mod daemon;
 mod everywhere;

@@ -6,6 +6,7 @@ use bacalhau_protocol::model::{JobType, ObservedState, topic};
 
 use super::draft::{Attempt, Draft, details};
 use super::message::{self, StopReason};
+use super::rollout;
 use super::standing::Standing;
 
 /// Ends what is over, and the job too if its time is.
@@ -19,7 +20,7 @@ pub(super) fn reconcile(draft: &mut Draft<'_>) {
         end_total_timeout(draft);
         stop_overdue(draft);
     }
-    draft.stop_each(|draft, attempt| (!draft.is_current(attempt)).then_some(StopReason::Updated));
+    rollout::stop_older(draft);
 }
 
 fn stop_on_gone_nodes(draft: &mut Draft<'_>) {

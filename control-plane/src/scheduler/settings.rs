@@ -27,6 +27,8 @@ pub struct Settings {
     pub ops_silence: Duration,
     /// How long past its execution timeout a running execution is left alone, so that its node ends it first.
     pub timeout_grace: Duration,
+    /// How much of a service or daemon may be down for the sake of an update, percent; one execution at least.
+    pub update_percent: u64,
     /// How much batch and service work a node may be given, percent of its capacity; what exceeds 100 waits in the
     /// node's own queue. At least 100.
     pub oversubscription_percent: u64,
@@ -47,6 +49,7 @@ impl Default for Settings {
             silence: Duration::from_secs(60),
             ops_silence: Duration::from_secs(600),
             timeout_grace: Duration::from_secs(120),
+            update_percent: 25,
             oversubscription_percent: 150,
             sample_nodes: 16,
         }

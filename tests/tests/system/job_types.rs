@@ -92,6 +92,54 @@ async fn a_service_moves_when_its_node_is_lost_and_runs_once_when_it_returns() {
 }
 
 #[tokio::test]
+async fn an_update_goes_through_a_service_one_partition_at_a_time() {
+    let cluster = Cluster::with_agents(&["edge-1"]).await;
+    let mut service = job::of("service", &guests::sleeps("x"));
+    (service["Name"], service["Count"]) = (json!("web"), json!(2));
+    let id = cluster.submit(&service).await;
+    let running = |all: &[Execution]| nodes_where(all, "Running").len() == 2;
+    cluster.executions_when("both run", &id, running).await;
+
+    service["Priority"] = json!(1);
+    assert_eq!(cluster.submit(&service).await, id);
+    let are_new = |all: &[Execution]| {
+        let new: Vec<_> = all.iter().filter(|one| one.job_version == 2).cloned().collect();
+        running(&new)
+    };
+    cluster.executions_when("both run again", &id, are_new).await;
+    let history = cluster.history(&id).await;
+    let stopped: Vec<usize> = history
+        .iter()
+        .enumerate()
+        .filter(|(_, said)| said.ends_with("for job update"))
+        .map(|(at, _)| at)
+        .collect();
+    let placed = history.iter().position(|said| said.starts_with("Requested execution")).unwrap();
+    assert!(stopped.len() == 2 && stopped[0] < placed && placed < stopped[1], "{history:#?}");
+}
+
+#[tokio::test]
+async fn what_takes_too_long_is_ended_and_says_what_to_do() {
+    let cluster = Cluster::with_agents(&["edge-1"]).await;
+    for (timeout, said) in [("ExecutionTimeout", "Execution timed out"), ("TotalTimeout", "Job timed out")] {
+        let mut slow = job::of("batch", &guests::sleeps("x"));
+        *job::task(&mut slow, "Timeouts") = json!({timeout: 1});
+        let id = cluster.submit(&slow).await;
+        assert_eq!(cluster.ended(&id).await.state.state_type.as_str(), "Failed", "{timeout}");
+        let nothing_runs = |all: &[Execution]| all.len() == 1 && nodes_where(all, "Running").is_empty();
+        cluster.executions_when("nothing runs", &id, nothing_runs).await;
+        let history = cluster.history(&id).await;
+        assert!(history.iter().any(|message| message.starts_with(said)), "{timeout}: {history:#?}");
+    }
+    let mut nowhere = job::of("batch", &guests::sleeps("x"));
+    job::only_where(&mut nowhere, "role", "nobody");
+    *job::task(&mut nowhere, "Timeouts") = json!({"QueueTimeout": 1});
+    let id = cluster.submit(&nowhere).await;
+    let job = cluster.ended(&id).await;
+    assert!(job.state.message.starts_with("not enough nodes to run job"), "{:?}", job.state);
+}
+
+#[tokio::test]
 async fn a_daemon_follows_nodes_that_join_are_approved_or_change_their_labels() {
     let mut cluster = Cluster::start(&["Orchestrator.NodeManager.ManualApproval=true"]).await;
     let sensor = "Labels=role=sensor";
