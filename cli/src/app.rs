@@ -14,6 +14,7 @@ use crate::command::{
     sql, version, wasm,
 };
 use crate::config::client::{Choice, ClientConfig, Kept};
+use crate::config::serve::ServeConfig;
 use crate::config::{self, Flag, Invocation, Problems, Settings, dotenv};
 use crate::profiles::{Profile, Profiles};
 use crate::{arguments, error, output, usage};
@@ -175,7 +176,14 @@ impl Start {
 impl Context {
     /// Merges all sources of configuration, and tells what is odd about them.
     pub fn load(start: Start) -> Result<Self, Problems> {
-        let settings = config::load(&start.invocation(), &|path| std::fs::read_to_string(path))?;
+        let (settings, mut problems) =
+            config::merge(&start.invocation(), &|path| std::fs::read_to_string(path));
+        if !problems.0.is_empty() {
+            // Whoever starts a node hears at once what else would be wrong.
+            let further = start.serving.then(|| ServeConfig::resolve(&settings).err()).flatten();
+            further.into_iter().for_each(|found| problems.add(found));
+            return Err(problems);
+        }
         for warning in settings.warnings() {
             output::warn(warning);
         }

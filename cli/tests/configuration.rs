@@ -218,3 +218,33 @@ fn a_job_is_filled_in_before_it_is_sent() {
     describe.args(["job", "describe", "nightly", "--output", "json"]);
     assert!(said(describe).contains("\"GREETING\":\"Hello\""));
 }
+
+#[test]
+fn mistakes_of_form_and_of_meaning_are_told_together() {
+    let home = tempfile::tempdir().unwrap();
+    std::fs::write(home.path().join("jobs.db"), "of an older version").unwrap();
+    let mut serve = program(home.path());
+    serve.args(["serve", "--orchestrator", "--compute", "-c", "API.Port=many"]);
+    serve.args(["-c", "API.TLS.CertFile=a.pem", "-c", "Compute.AllowListedLocalPaths=relative"]);
+    serve.env("BACALHAU_JOB_STORE_PATH", home.path().join("jobs.db"));
+    let told = refused(serve);
+    for part in [
+        "API.Port: expects an integer",
+        "TLS cert specified without corresponding private key",
+        "Compute.AllowListedLocalPaths",
+        "jobs.db is a file; the store is a directory",
+    ] {
+        assert!(told.contains(part), "{part}: {told}");
+    }
+    assert!(told.contains("the configuration has 4 mistakes"), "{told}");
+}
+
+#[test]
+fn stores_lie_where_their_variables_say() {
+    let home = tempfile::tempdir().unwrap();
+    let store = home.path().join("fast/jobs");
+    let named = format!("Orchestrator.StorePath={}", store.display());
+    let node = Serving::start(home.path(), &["-c", "API.Port=0", "-c", &named], 1);
+    assert!(store.read_dir().unwrap().next().is_some());
+    drop(node);
+}

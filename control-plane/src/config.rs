@@ -13,10 +13,16 @@ use crate::scheduler::Settings;
 /// What a control plane is told at its start. Every value is resolved; nothing is read from the environment here.
 #[derive(Clone)]
 pub struct Config {
-    /// Holds the store, blobs and secrets; made when absent.
+    /// Holds blobs and secrets, and the store if it is not elsewhere; made when absent.
     pub directory: PathBuf,
     /// Name of this orchestrator, as jobs and the API show it.
     pub node_id: String,
+    /// Id that an installer gave to this machine, for the meta data of jobs; if known.
+    pub installation_id: Option<String>,
+    /// Id of this instance, for the meta data of jobs.
+    pub instance_id: String,
+    /// Directory of the store. `None`: `state` in `directory`.
+    pub store: Option<PathBuf>,
     /// REST API. `None`: no API (benches).
     pub api: Option<SocketAddr>,
     /// Certificate of the API. `None`: it speaks plain HTTP.

@@ -68,7 +68,7 @@ pub enum StartError {
 impl ControlPlane {
     /// Opens what is durable and begins to serve.
     pub async fn start(config: Config) -> Result<Self, StartError> {
-        let store = open_store(&config.directory)?;
+        let store = open_store(&config)?;
         let now = clock::now();
         let orchestrator =
             Orchestrator::start(store, config.scheduler.clone(), config.retention, now).await?;
@@ -159,8 +159,8 @@ async fn sweep_forever(orchestrator: Orchestrator, blobs: Blobs) {
     }
 }
 
-fn open_store(directory: &Path) -> Result<Arc<dyn Store>, StartError> {
-    let path = directory.join("state");
+fn open_store(config: &Config) -> Result<Arc<dyn Store>, StartError> {
+    let path = config.store.clone().unwrap_or_else(|| config.directory.join("state"));
     std::fs::create_dir_all(&path).map_err(|source| StartError::Directory { path: path.clone(), source })?;
     Ok(Arc::new(HeedStore::open(&path, Options::default())?))
 }
@@ -168,6 +168,8 @@ fn open_store(directory: &Path) -> Result<Arc<dyn Store>, StartError> {
 fn api_parts(config: &Config, orchestrator: &Orchestrator, blobs: &Blobs, fleet: &Fleet) -> api::Parts {
     api::Parts {
         node_id: config.node_id.clone(),
+        installation_id: config.installation_id.clone(),
+        instance_id: config.instance_id.clone(),
         defaults: config.defaults.clone(),
         config: Arc::new(config.shown.clone()),
         orchestrator: orchestrator.clone(),

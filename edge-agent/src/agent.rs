@@ -88,7 +88,7 @@ impl Agent {
         let data_dir = DataDir::open(&config.data_dir)?;
         let identity = Identity::load(data_dir.path(), &config.name)?;
         let authorities = Authorities::load(data_dir.path(), config.join.as_ref())?;
-        let (journal, recovered) = open_journal(&data_dir, replacements.journal_in_memory)?;
+        let (journal, recovered) = open_journal(&config, &data_dir, replacements.journal_in_memory)?;
         let clock = Clock::new(recovered.facts.fleet_time);
         let (link, Ends { events, client }) =
             Link::new(&identity, authorities, config.orchestrators.clone(), clock.clone())?;
@@ -192,11 +192,16 @@ async fn follow(description: Arc<Description>, node: Node, stop: CancellationTok
     _ = stop.run_until_cancelled(description.follow(&node)).await;
 }
 
-fn open_journal(data_dir: &DataDir, in_memory: bool) -> Result<(Journal, Recovered), OpenError> {
+fn open_journal(
+    config: &Config,
+    data_dir: &DataDir,
+    in_memory: bool,
+) -> Result<(Journal, Recovered), OpenError> {
     if in_memory {
         return Ok((Journal::in_memory(), Recovered::default()));
     }
-    let (journal, recovered) = Journal::open(&data_dir.path().join("journal"))?;
+    let directory = config.store.clone().unwrap_or_else(|| data_dir.path().join("journal"));
+    let (journal, recovered) = Journal::open(&directory)?;
     if let Some(path) = &recovered.set_aside {
         tracing::error!(path = %path.display(), "journal was damaged and set aside; running work is lost");
     }

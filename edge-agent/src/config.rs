@@ -28,6 +28,8 @@ pub(crate) use values::{fingerprint_text, parse_fingerprint};
 pub struct Config {
     /// Where everything durable lives. Default: `~/.bacalhau`. Another directory is another node.
     pub data_dir: PathBuf,
+    /// Directory of the journal. Default: `journal` in the data directory.
+    pub store: Option<PathBuf>,
     /// How a node without a name gets one; a name once kept in the data directory wins.
     pub name: Name,
     /// Labels of the operator's choice; automatic ones of the same key win.
@@ -125,6 +127,7 @@ impl Config {
     pub fn new(data_dir: impl Into<PathBuf>) -> Self {
         Self {
             data_dir: data_dir.into(),
+            store: None,
             name: Name::PrefixedUuid,
             labels: BTreeMap::new(),
             orchestrators: Vec::new(),
@@ -155,6 +158,7 @@ impl Config {
 
     fn read_identity(&mut self, reader: &mut Reader<'_>) {
         self.data_dir = data_dir(reader);
+        self.store = reader.parsed("Compute.StorePath", values::store);
         self.name = name(reader);
         self.labels = reader.map("Labels", labels::check);
         for key in self.labels.keys().filter(|key| labels::is_automatic(key)) {
@@ -220,7 +224,7 @@ fn name(reader: &mut Reader<'_>) -> Name {
         "uuid" => Ok(Name::Uuid),
         "hostname" => Ok(Name::Hostname),
         _ => {
-            Err(format!("unknown node name provider: {text}. Supported providers are: [hostname puuid uuid]"))
+            Err(format!("unknown node name provider: {text}. Supported providers are: [hostname puuid uuid]; or give NodeName"))
         }
     });
     let chosen = reader.parsed("NodeName", values::node_name);

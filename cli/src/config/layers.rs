@@ -42,6 +42,12 @@ pub type ReadFile<'a> = &'a dyn Fn(&Path) -> io::Result<String>;
 
 /// Merges all sources. Every mistake is reported, not only the first.
 pub fn load(invocation: &Invocation, read: ReadFile<'_>) -> Result<Settings, Problems> {
+    let (settings, problems) = merge(invocation, read);
+    if problems.0.is_empty() { Ok(settings) } else { Err(problems) }
+}
+
+/// As [`load`], with the settings even when there are mistakes: a key that has one is as if it were not set there.
+pub fn merge(invocation: &Invocation, read: ReadFile<'_>) -> (Settings, Problems) {
     let arguments = Arguments::sort(&invocation.config, &|path| read(path).is_ok());
     let mut merger =
         Merger { serving: invocation.serving, problems: arguments.problems, ..Merger::default() };
@@ -268,7 +274,7 @@ impl Merger {
         }
     }
 
-    fn finish(mut self, file: PathBuf, home: &str) -> Result<Settings, Problems> {
+    fn finish(mut self, file: PathBuf, home: &str) -> (Settings, Problems) {
         let data_dir = match self.values.get("DataDir") {
             Some(Setting { value: Value::Text(text), origin }) if !text.is_empty() => {
                 let is_typed = origin.starts_with('-');
@@ -279,12 +285,9 @@ impl Merger {
         };
         let mut seen = BTreeSet::new();
         self.problems.retain(|problem| seen.insert(problem.clone()));
-        if !self.problems.is_empty() {
-            return Err(Problems(self.problems));
-        }
         let data_dir = data_dir.unwrap_or_else(|| data_dir::default(home));
-        let Self { values, warnings, notes, .. } = self;
-        Ok(Settings { values, data_dir, warnings, notes, file })
+        let Self { values, problems, warnings, notes, .. } = self;
+        (Settings { values, data_dir, warnings, notes, file }, Problems(problems))
     }
 }
 
@@ -423,7 +426,8 @@ mod tests {
             ("BACALHAU_API_TLS_CERTFILE", "/own"),
             ("BACALHAU_SERVER_PORT", "9"),
             ("BACALHAU_NODE_LABELS", "zone=a"),
-            ("BACALHAU_JOB_STORE_PATH", "/x.db"),
+            ("BACALHAU_JOB_STORE_PATH", "/x"),
+            ("BACALHAU_JOB_STORE_TYPE", "boltdb"),
         ] {
             call.environment.insert(name.into(), value.into());
         }
@@ -437,7 +441,8 @@ mod tests {
             (1234, Some("LOG_LEVEL"))
         );
         assert_eq!(settings.map("Labels")["zone"], "a");
-        assert!(settings.notes()[0].starts_with("BACALHAU_JOB_STORE_PATH has no effect"));
+        assert_eq!(settings.text("Orchestrator.StorePath"), "/x");
+        assert!(settings.notes()[0].starts_with("BACALHAU_JOB_STORE_TYPE has no effect"));
         call.serving = true;
         assert_eq!(load(&call, &files(&[])).unwrap().integer("API.Port"), 9);
     }

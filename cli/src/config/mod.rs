@@ -20,7 +20,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-pub use layers::{Flag, Invocation, default_file, load};
+pub use layers::{Flag, Invocation, default_file, load, merge};
 pub use value::Value;
 
 /// What every source together says, key by key. Keys nobody set have their defaults.
@@ -151,6 +151,16 @@ impl Settings {
 /// Everything that is wrong with the configuration, in the order of its sources.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problems(pub Vec<String>);
+
+impl Problems {
+    /// Adds what else was found, but for what follows from a mistake that is told already: it names the same key.
+    pub fn add(&mut self, found: Self) {
+        let names = |text: &str, key: &keys::Key| text.contains(key.name);
+        let told: Vec<_> =
+            keys::KEYS.iter().filter(|key| self.0.iter().any(|text| names(text, key))).collect();
+        self.0.extend(found.0.into_iter().filter(|text| !told.iter().any(|key| names(text, key))));
+    }
+}
 
 impl std::error::Error for Problems {}
 

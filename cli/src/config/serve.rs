@@ -40,6 +40,8 @@ pub struct OrchestratorConfig {
     pub manual_approval: bool,
     /// Secret nodes present; one is made on first start when absent.
     pub join_secret: Option<String>,
+    /// Directory of the store. Default: below the data directory.
+    pub store: Option<PathBuf>,
     /// Limits and patience of the scheduler.
     pub scheduler: scheduler::Settings,
     /// What jobs get that do not ask.
@@ -133,6 +135,7 @@ impl OrchestratorConfig {
                 problems.push(format!("{key}: expects a duration above 0s"));
             }
         }
+        let store = store(settings).map_err(|problem| problems.push(problem)).ok();
         let api_tls = ApiTls::resolve(settings).map_err(|problem| problems.push(problem)).ok();
         let secret = settings.text("Orchestrator.Auth.Token");
         Some(Self {
@@ -143,7 +146,9 @@ impl OrchestratorConfig {
             name: name?,
             manual_approval: settings.flag("Orchestrator.NodeManager.ManualApproval"),
             join_secret: Some(secret).filter(|secret| !secret.is_empty()),
+            store: store?,
             scheduler: scheduler::Settings {
+                timeout_grace: settings.duration("Orchestrator.Scheduler.HousekeepingTimeout"),
                 queue_backoff: settings.duration("Orchestrator.Scheduler.QueueBackoff"),
                 silence: settings.duration("Orchestrator.NodeManager.DisconnectTimeout"),
                 ..scheduler::Settings::default()
@@ -194,6 +199,19 @@ fn resolve_host(host: &str) -> Result<IpAddr, String> {
     })
 }
 
+/// What older versions kept in one file is a directory here.
+fn store(settings: &Settings) -> Result<Option<PathBuf>, String> {
+    let key = "Orchestrator.StorePath";
+    let path = PathBuf::from(settings.text(key));
+    match path.metadata() {
+        _ if path.as_os_str().is_empty() => Ok(None),
+        Ok(found) if !found.is_dir() => {
+            Err(format!("{key}: {} is a file; the store is a directory, name another place", path.display()))
+        }
+        _ => Ok(Some(path)),
+    }
+}
+
 fn name(settings: &Settings) -> Result<NameChoice, String> {
     let chosen = settings.text("NodeName");
     if !chosen.is_empty() {
@@ -204,7 +222,10 @@ fn name(settings: &Settings) -> Result<NameChoice, String> {
         "puuid" => Ok(NameChoice::PrefixedUuid),
         "uuid" => Ok(NameChoice::Uuid),
         "hostname" => Ok(NameChoice::Hostname),
-        other => Err(format!("NameProvider: {other} is not supported yet; expected puuid, uuid or hostname")),
+        other => Err(format!(
+            "NameProvider: {other} is not supported; give the name itself, such as NodeName=$(ec2-metadata --instance-id \
+             --quiet), or expect puuid, uuid or hostname"
+        )),
     }
 }
 
@@ -339,6 +360,23 @@ mod tests {
         ] {
             assert!(text.contains(part), "{part}: {text}");
         }
+    }
+
+    #[test]
+    fn stores_may_lie_elsewhere_and_are_directories() {
+        let (config, _) = ServeConfig::resolve(&settings(&[
+            "Orchestrator.Enabled",
+            "Compute.Enabled",
+            "Orchestrator.StorePath=/fast/jobs",
+            "Compute.StorePath=/fast/executions",
+        ]))
+        .unwrap();
+        assert_eq!(config.orchestrator.unwrap().store, Some(PathBuf::from("/fast/jobs")));
+        assert_eq!(config.compute.unwrap().store, Some(PathBuf::from("/fast/executions")));
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let named = format!("Orchestrator.StorePath={}", file.path().display());
+        let refused = ServeConfig::resolve(&settings(&["Orchestrator.Enabled", &named])).unwrap_err();
+        assert!(refused.to_string().contains("is a file; the store is a directory"), "{refused}");
     }
 
     #[test]

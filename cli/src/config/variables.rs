@@ -21,7 +21,7 @@ pub(super) fn weakest_first() -> impl Iterator<Item = &'static str> {
     ALIASES.iter().rev().map(|(name, _)| *name)
 }
 
-const STORE: &str = "everything is kept in the data directory; move that with BACALHAU_DIR";
+const STORE: &str = "there is one kind of store";
 const IPFS: &[&str] = &[
     "InputSources.Types.IPFS.Endpoint",
     "Publishers.Types.IPFS.Endpoint",
@@ -45,9 +45,9 @@ const ALIASES: &[(&str, Alias)] = &[
     ("BACALHAU_API_INSECURE", Alias::Sets(&["API.TLS.Insecure"])),
     ("BACALHAU_API_TLS", Alias::Sets(&["API.TLS.UseTLS"])),
     ("BACALHAU_IPFS_CONNECT", Alias::Sets(IPFS)),
-    ("BACALHAU_JOB_STORE_PATH", Alias::Nothing(STORE)),
+    ("BACALHAU_JOB_STORE_PATH", Alias::Sets(&["Orchestrator.StorePath"])),
     ("BACALHAU_JOB_STORE_TYPE", Alias::Nothing(STORE)),
-    ("BACALHAU_COMPUTE_STORE_PATH", Alias::Nothing(STORE)),
+    ("BACALHAU_COMPUTE_STORE_PATH", Alias::Sets(&["Compute.StorePath"])),
     ("BACALHAU_COMPUTE_STORE_TYPE", Alias::Nothing(STORE)),
     ("BACALHAU_IPFS_SWARM_ADDRESSES", Alias::Nothing(OBSOLETE)),
     ("BACALHAU_SERVE_IPFS_PATH", Alias::Nothing(OBSOLETE)),

@@ -2,6 +2,7 @@
 
 mod announce;
 mod compile;
+mod identity;
 mod name;
 mod tls;
 
@@ -81,6 +82,9 @@ impl Node {
 fn control_plane_config(wanted: OrchestratorConfig, directory: std::path::PathBuf) -> anyhow::Result<Config> {
     Ok(Config {
         node_id: name::kept(&directory, &wanted.name)?.to_string(),
+        installation_id: identity::installation(),
+        instance_id: identity::instance(&directory)?,
+        store: wanted.store,
         directory,
         api: Some(wanted.api),
         api_tls: None,

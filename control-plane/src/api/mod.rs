@@ -40,6 +40,10 @@ pub use self::server::{ListenError, Server};
 pub struct Parts {
     /// Name of this orchestrator.
     pub node_id: String,
+    /// Id that an installer gave to this machine, if known.
+    pub installation_id: Option<String>,
+    /// Id of this instance.
+    pub instance_id: String,
     /// What jobs get that do not ask.
     pub defaults: Defaults,
     /// The settings of this server as callers may see them.

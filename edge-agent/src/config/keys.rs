@@ -14,6 +14,7 @@ pub(super) const OWN: &[&str] = &[
     "Compute.AllocatedCapacity.GPU",
     "Compute.AllowListedLocalPaths",
     "Compute.Env.AllowList",
+    "Compute.StorePath",
     "Compute.Network.PortRangeStart",
     "Compute.Network.PortRangeEnd",
     "Engines.Disabled",
@@ -61,6 +62,7 @@ pub(super) const ALIASES: &[(&str, &str)] = &[
     ("BACALHAU_PATH", "DataDir"),
     ("BACALHAU_DIR", "DataDir"),
     ("BACALHAU_JOIN", "Compute.Auth.Token"),
+    ("BACALHAU_COMPUTE_STORE_PATH", "Compute.StorePath"),
     ("LOG_LEVEL", "Logging.Level"),
 ];
 

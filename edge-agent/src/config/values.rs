@@ -196,6 +196,15 @@ pub(super) fn data_dir(text: &str, home: Option<&Path>) -> Result<PathBuf, Strin
     std::path::absolute(expanded).map_err(|error| format!("data dir path {text:?}: {error}"))
 }
 
+/// What older versions kept in one file is a directory here.
+pub(super) fn store(text: &str) -> Result<PathBuf, String> {
+    let path = std::path::absolute(text).map_err(|error| format!("{text:?}: {error}"))?;
+    if path.metadata().is_ok_and(|found| !found.is_dir()) {
+        return Err(format!("{} is a file; the store is a directory, name another place", path.display()));
+    }
+    Ok(path)
+}
+
 pub(super) fn node_name(text: &str) -> Result<NodeId, String> {
     match text.chars().find(|c| matches!(c, '.' | '*' | '>')) {
         Some(bad) => {

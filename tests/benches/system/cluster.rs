@@ -133,6 +133,9 @@ pub(crate) fn config(directory: &Path) -> Config {
     Config {
         directory: directory.to_owned(),
         node_id: "bench".to_owned(),
+        installation_id: None,
+        instance_id: String::new(),
+        store: None,
         api: Some(any),
         api_tls: None,
         defaults: bacalhau_protocol::api::decode::Defaults::default(),

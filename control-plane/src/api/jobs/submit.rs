@@ -67,6 +67,8 @@ fn add_server_notes(api: &Api, headers: &HeaderMap, spec: &mut JobSpec) {
     let notes = [
         ("bacalhau.org/orchestrator.id", Some(api.parts.node_id.clone())),
         ("bacalhau.org/requester.id", Some(api.parts.node_id.clone())),
+        ("bacalhau.org/server.installation.id", api.parts.installation_id.clone()),
+        ("bacalhau.org/server.instance.id", Some(api.parts.instance_id.clone())),
         ("bacalhau.org/client.installation.id", header("x-bacalhau-installationid")),
         ("bacalhau.org/client.instance.id", header("x-bacalhau-instanceid")),
     ];

@@ -21,6 +21,8 @@ async fn a_job_goes_in_and_comes_out_completed() {
     );
     assert_eq!(shown["Job"]["Meta"]["bacalhau.org/orchestrator.id"], "hub");
     assert_eq!(shown["Job"]["Meta"]["bacalhau.org/client.installation.id"], "install-1");
+    assert_eq!(shown["Job"]["Meta"]["bacalhau.org/server.installation.id"], "installation-of-hub");
+    assert_eq!(shown["Job"]["Meta"]["bacalhau.org/server.instance.id"], "instance-of-hub");
     assert_eq!(shown["Job"]["Tasks"][0]["Resources"], json!({"CPU": "500m", "Memory": "512mb"}));
     let execution = &shown["Executions"]["Items"][0];
     assert_eq!((&execution["NodeID"], &execution["DesiredState"]["StateType"]), (&json!("n-1"), &json!(1)));

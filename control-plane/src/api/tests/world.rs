@@ -65,6 +65,8 @@ impl World {
                 .unwrap();
         let parts = Parts {
             node_id: "hub".to_owned(),
+            installation_id: Some("installation-of-hub".to_owned()),
+            instance_id: "instance-of-hub".to_owned(),
             defaults: Defaults::default(),
             config: Arc::new(json!({"NameProvider": "hostname"})),
             orchestrator: orchestrator.clone(),
