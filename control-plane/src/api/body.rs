@@ -1,15 +1,23 @@
 //! JSON bodies: accepted with every method, keys in any case, an empty body is an empty object (api.md 1.2).
 
-use axum::body::to_bytes;
+use std::time::Duration;
+
+use axum::body::{Body, to_bytes};
 use axum::extract::{FromRequest, Request};
 use axum::http::HeaderMap;
 use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use futures_util::StreamExt as _;
 use serde_json::{Map, Value};
 
 use super::error::ApiError;
 
 /// Largest request body, bytes.
 pub(super) const MAX_BODY_BYTES: usize = 10_000_000;
+
+/// Largest body that is read to its end while it is refused, and for how long: a client that is still sending when the
+/// connection closes never sees the answer.
+const MAX_DISCARDED_BYTES: usize = 100_000_000;
+const DISCARD_TIME: Duration = Duration::from_secs(30);
 
 /// The members of a request's JSON object.
 #[derive(Debug, Default)]
@@ -20,8 +28,11 @@ impl<S: Send + Sync> FromRequest<S> for JsonBody {
 
     async fn from_request(request: Request, _: &S) -> Result<Self, ApiError> {
         let (head, body) = request.into_parts();
-        // Refused by what it announces, before any of it is read.
-        if announced(&head.headers).is_some_and(|length| length > MAX_BODY_BYTES) {
+        // Refused by what it announces, before any of it is kept.
+        if let Some(length) = announced(&head.headers).filter(|length| *length > MAX_BODY_BYTES) {
+            if length <= MAX_DISCARDED_BYTES {
+                tokio::spawn(tokio::time::timeout(DISCARD_TIME, discard(body)));
+            }
             return Err(ApiError::too_large(MAX_BODY_BYTES));
         }
         let bytes = to_bytes(body, MAX_BODY_BYTES).await.map_err(|_| ApiError::too_large(MAX_BODY_BYTES))?;
@@ -74,6 +85,11 @@ impl JsonBody {
                 .ok_or_else(|| ApiError::bad_request(format!("{key}: expected a whole number, 0 or more"))),
         }
     }
+}
+
+async fn discard(body: Body) {
+    let mut chunks = body.into_data_stream();
+    while let Some(Ok(_)) = chunks.next().await {}
 }
 
 fn announced(headers: &HeaderMap) -> Option<usize> {

@@ -24,6 +24,8 @@ const HANDLER_TIME: Duration = Duration::from_secs(30);
 const OLDEST_CLIENT: ClientVersion = (1, 4, 0);
 /// Largest answer that is indented on request, bytes.
 const MAX_PRETTY_BYTES: usize = 64 * 1024 * 1024;
+/// Longest text of the framework that is passed on, bytes.
+const MAX_REFUSAL_BYTES: usize = 4096;
 /// Longest request id taken over from a client, bytes.
 const MAX_REQUEST_ID_BYTES: usize = 128;
 
@@ -71,7 +73,7 @@ impl Asked {
     }
 
     async fn finish(self, answer: Response) -> Response {
-        let mut answer = self.with_error_body(answer);
+        let mut answer = self.with_error_body(explained(answer).await);
         if self.is_pretty {
             answer = indented(answer).await;
         }
@@ -150,6 +152,18 @@ fn parse_version(text: &str) -> Option<(ClientVersion, bool)> {
     let mut parts = numbers.split('.').map(|part| part.parse::<u64>().ok());
     let version = (parts.next()??, parts.next()??, parts.next()??);
     (parts.next().is_none() && pre_release != Some("")).then_some((version, pre_release.is_none()))
+}
+
+/// What the framework refuses on its own (a path that is no text, say) is told in its words, in the shape of errors.
+async fn explained(answer: Response) -> Response {
+    let is_text =
+        answer.headers().get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/plain"));
+    if !answer.status().is_client_error() || !is_text || answer.extensions().get::<ApiError>().is_some() {
+        return answer;
+    }
+    let status = answer.status();
+    let text = to_bytes(answer.into_body(), MAX_REFUSAL_BYTES).await.unwrap_or_default();
+    ApiError::of_framework(status, String::from_utf8_lossy(&text)).into_response()
 }
 
 fn json_response(status: StatusCode, body: &impl Serialize) -> Response {

@@ -39,6 +39,11 @@ impl ApiError {
         Self::new(StatusCode::BAD_REQUEST, code::INTERNAL, component::API, message)
     }
 
+    /// What the framework refused before a handler saw it.
+    pub(super) fn of_framework(status: StatusCode, message: impl Into<String>) -> Self {
+        Self::new(status, code::INTERNAL, component::API, message)
+    }
+
     /// A page token that was not given out here.
     pub(super) fn bad_token(token: &str) -> Self {
         let shown: String = token.chars().take(64).collect();

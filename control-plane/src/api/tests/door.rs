@@ -1,6 +1,17 @@
 use serde_json::json;
 
 use super::world::{JOBS, World, job};
+use crate::api::body::MAX_BODY_BYTES;
+
+#[tokio::test]
+async fn a_path_that_is_no_text_is_refused_in_the_shape_of_errors() {
+    let world = World::start().await;
+    for path in ["/api/v1/orchestrator/jobs/%ff", "/api/v1/orchestrator/nodes/%c3%28"] {
+        let (status, code, message) = world.get(path).await.refusal();
+        assert_eq!((status, code.as_str()), (400, "InternalError"), "{message}");
+        assert!(!message.is_empty());
+    }
+}
 
 #[tokio::test]
 async fn every_answer_carries_the_servers_headers_and_a_request_id() {
@@ -85,9 +96,11 @@ async fn bodies_are_checked_before_they_are_read() {
     assert_eq!(send("application/json; charset=utf-8", "{} x").await.status, 400);
     assert_eq!(send("application/json", "").await.refusal().2, "empty/nil job");
     let endless = format!(
-        "PUT {JOBS} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: 99999999\r\n\r\n"
+        "PUT {JOBS} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: 999999999\r\n\r\n"
     );
     assert_eq!(world.exchange(endless.as_bytes()).await.status, 413);
+    let large = " ".repeat(MAX_BODY_BYTES + 1);
+    assert!(send("application/json", &large).await.refusal().2.ends_with("more than 10000000 bytes"));
 }
 
 #[tokio::test]
