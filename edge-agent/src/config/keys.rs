@@ -54,8 +54,32 @@ const ELSEWHERE: &[&str] = &[
     "WebUI",
 ];
 
+/// Keys of v1.4, and those that took their place.
+pub(super) const RENAMED: &[(&str, &str)] = &[
+    ("Node.AllowListedLocalPaths", "Compute.AllowListedLocalPaths"),
+    ("Node.Compute.Capacity.TotalResourceLimits.CPU", "Compute.AllocatedCapacity.CPU"),
+    ("Node.Compute.Capacity.TotalResourceLimits.Disk", "Compute.AllocatedCapacity.Disk"),
+    ("Node.Compute.Capacity.TotalResourceLimits.GPU", "Compute.AllocatedCapacity.GPU"),
+    ("Node.Compute.Capacity.TotalResourceLimits.Memory", "Compute.AllocatedCapacity.Memory"),
+    ("Node.Compute.ExecutionStore.Path", "Compute.StorePath"),
+    ("Node.Compute.JobSelection.AcceptNetworkedJobs", "JobAdmissionControl.AcceptNetworkedJobs"),
+    ("Node.Compute.JobSelection.Locality", "JobAdmissionControl.Locality"),
+    ("Node.Compute.JobSelection.ProbeExec", "JobAdmissionControl.ProbeExec"),
+    ("Node.Compute.JobSelection.ProbeHTTP", "JobAdmissionControl.ProbeHTTP"),
+    ("Node.Compute.JobSelection.RejectStatelessJobs", "JobAdmissionControl.RejectStatelessJobs"),
+    ("Node.DisabledFeatures.Engines", "Engines.Disabled"),
+    ("Node.DisabledFeatures.Publishers", "Publishers.Disabled"),
+    ("Node.DisabledFeatures.Storages", "InputSources.Disabled"),
+    ("Node.Labels", "Labels"),
+    ("Node.LoggingMode", "Logging.Mode"),
+    ("Node.Name", "NodeName"),
+    ("Node.NameProvider", "NameProvider"),
+    ("Node.Network.AuthSecret", "Compute.Auth.Token"),
+    ("Node.Network.Orchestrators", "Compute.Orchestrators"),
+];
+
 /// Sections whose members are the user's own words.
-const MAPS: &[&str] = &["Labels"];
+const MAPS: &[&str] = &["Labels", "Node.Labels"];
 
 /// Variables that are not spelled after their key; the key's own spelling wins.
 pub(super) const ALIASES: &[(&str, &str)] = &[
@@ -69,6 +93,11 @@ pub(super) const ALIASES: &[(&str, &str)] = &[
 /// The key as documented, for a spelling in any case.
 pub(super) fn own(key: &str) -> Option<&'static str> {
     OWN.iter().find(|known| known.eq_ignore_ascii_case(key)).copied()
+}
+
+/// The key that took the place of one of v1.4.
+pub(super) fn renamed(key: &str) -> Option<&'static str> {
+    RENAMED.iter().find(|(old, _)| old.eq_ignore_ascii_case(key)).map(|(_, new)| *new)
 }
 
 pub(super) fn is_map(key: &str) -> bool {
@@ -95,6 +124,12 @@ mod tests {
     fn keys_are_known_in_any_case() {
         assert_eq!(own("compute.orchestrators"), Some("Compute.Orchestrators"));
         assert!(is_elsewhere("api.port") && is_elsewhere("API") && !is_elsewhere("APIs"));
+    }
+
+    #[test]
+    fn keys_of_v1_4_lead_to_keys_of_today() {
+        assert!(RENAMED.iter().all(|(old, new)| own(new) == Some(new) && own(old).is_none()));
+        assert_eq!(renamed("node.name"), Some("NodeName"));
     }
 
     #[test]

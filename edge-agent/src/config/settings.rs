@@ -82,8 +82,16 @@ impl Settings {
         self.home = variable("HOME").filter(|home| !home.is_empty()).map(PathBuf::from);
         let spelled = keys::OWN.iter().map(|key| (keys::variable(key), *key));
         let named = keys::ALIASES.iter().map(|(name, key)| ((*name).to_owned(), *key));
+        let written = |name: &str| variable(name).filter(|text| !text.is_empty());
+        for (old, key) in keys::RENAMED {
+            let name = keys::variable(old);
+            if let Some(text) = written(&name) {
+                self.warnings.push(format!("{name}: {old} has a new name: {key}"));
+                self.put(key, Value::Text(text), Origin::Environment(name));
+            }
+        }
         for (name, key) in named.chain(spelled) {
-            if let Some(text) = variable(&name).filter(|text| !text.is_empty()) {
+            if let Some(text) = written(&name) {
                 self.put(key, Value::Text(text), Origin::Environment(name));
             }
         }
@@ -114,10 +122,16 @@ impl Settings {
 
     /// Sets one key; an unknown one is a mistake.
     pub fn set(&mut self, key: &str, value: &str, origin: Origin) {
-        match keys::own(key) {
-            Some(key) => self.put(key, Value::Text(value.to_owned()), origin),
-            None if keys::is_elsewhere(key) => {}
-            None => self.mistakes.push(format!("{key}: no matching config key ({origin}){}", hint(key))),
+        match (keys::own(key), keys::renamed(key)) {
+            (Some(key), _) => self.put(key, Value::Text(value.to_owned()), origin),
+            (None, Some(new)) => {
+                self.warnings.push(format!("{origin}: {key} has a new name: {new}"));
+                self.put(new, Value::Text(value.to_owned()), origin);
+            }
+            (None, None) if keys::is_elsewhere(key) => {}
+            (None, None) => {
+                self.mistakes.push(format!("{key}: no matching config key ({origin}){}", hint(key)))
+            }
         }
     }
 
@@ -158,15 +172,26 @@ impl Settings {
     }
 
     fn leaf(&mut self, key: &str, leaf: &Yaml, path: &Path) {
-        let file = path.display();
-        let Some(known) = keys::own(key) else {
-            if !keys::is_elsewhere(key) {
-                self.warnings.push(format!("{file}: unknown key {key} has no effect{}", hint(key)));
+        let (file, origin) = (path.display(), Origin::File(path.to_owned()));
+        let known = match (keys::own(key), keys::renamed(key)) {
+            (Some(known), _) => known,
+            (None, Some(new)) => {
+                self.warnings.push(format!("{file}: {key} has a new name: {new}"));
+                // What the same file says under the name of today wins, wherever it stands.
+                if self.values.get(new).is_some_and(|setting| setting.origin == origin) {
+                    return;
+                }
+                new
             }
-            return;
+            (None, None) => {
+                if !keys::is_elsewhere(key) {
+                    self.warnings.push(format!("{file}: unknown key {key} has no effect{}", hint(key)));
+                }
+                return;
+            }
         };
         match value(leaf) {
-            Some(value) => self.put(known, value, Origin::File(path.to_owned())),
+            Some(value) => self.put(known, value, origin),
             None => self.mistakes.push(format!("{known}: must hold plain texts or numbers only ({file})")),
         }
     }

@@ -67,6 +67,37 @@ fn later_sources_override_earlier_ones() {
 }
 
 #[test]
+fn names_of_v1_4_work_and_those_of_today_win() {
+    let (_directory, path) = file(
+        "NodeName: today\nNode:\n  Name: then\n  Labels: {zone: a}\n  Network: {Orchestrators: [one]}\n  Type: [compute]\n",
+    );
+    let mut settings = Settings::default();
+    settings.file(&path);
+    settings.environment(|name| match name {
+        "HOME" => Some("/home/ann".to_owned()),
+        "BACALHAU_NODE_COMPUTE_JOBSELECTION_ACCEPTNETWORKEDJOBS" => Some("true".to_owned()),
+        _ => None,
+    });
+    settings.argument("Node.LoggingMode=json");
+    let (config, warnings) = Config::resolve(&settings).unwrap();
+    assert_eq!(config.name, Name::Chosen(NodeId::parse("today").unwrap()));
+    assert_eq!(config.labels["zone"], "a");
+    assert!(config.admission.accept_networked && config.logging.json);
+    assert_eq!(config.orchestrators[0].to_string(), "one:4222");
+    let warnings = warnings.join("\n");
+    assert!(warnings.contains("Node.Labels has a new name: Labels"), "{warnings}");
+    assert!(warnings.contains("unknown key Node.Type has no effect"), "{warnings}");
+}
+
+#[test]
+fn stores_may_lie_elsewhere_and_are_directories() {
+    assert_eq!(resolved(&["Compute.StorePath=/fast/journal"]).store, Some(PathBuf::from("/fast/journal")));
+    let (_directory, path) = file("");
+    let errors = mistakes(&[&format!("Compute.StorePath={}", path.display())]);
+    assert!(errors[0].contains("is a file; the store is a directory"), "{errors:?}");
+}
+
+#[test]
 fn every_mistake_is_reported_with_its_place() {
     let found = mistakes(&[
         "Compute.AllocatedCapacity.CPU=120%",
