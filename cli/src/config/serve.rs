@@ -223,8 +223,8 @@ fn name(settings: &Settings) -> Result<NameChoice, String> {
         "uuid" => Ok(NameChoice::Uuid),
         "hostname" => Ok(NameChoice::Hostname),
         other => Err(format!(
-            "NameProvider: {other} is not supported; give the name itself, such as NodeName=$(ec2-metadata --instance-id \
-             --quiet), or expect puuid, uuid or hostname"
+            "NameProvider: {other} is not supported; expected puuid, uuid or hostname, or the name itself in NodeName, \
+             such as -c NodeName=\"$(curl -s http://169.254.169.254/latest/meta-data/instance-id)\""
         )),
     }
 }
@@ -263,7 +263,9 @@ fn resolve_agent(
             Some(config)
         }
         Err(mistakes) => {
-            problems.extend(mistakes.0);
+            let mut told = Problems(std::mem::take(problems));
+            told.add(Problems(mistakes.0));
+            *problems = told.0;
             None
         }
     }
@@ -351,6 +353,7 @@ mod tests {
             "API.Host=no such host",
             "Orchestrator.Host=no such host",
             "Compute.AllowListedLocalPaths=relative",
+            "NameProvider=aws",
         ]);
         let text = ServeConfig::resolve(&settings).unwrap_err().to_string();
         for part in [
@@ -360,6 +363,7 @@ mod tests {
         ] {
             assert!(text.contains(part), "{part}: {text}");
         }
+        assert_eq!(text.matches("NameProvider").count(), 1, "told once: {text}");
     }
 
     #[test]
