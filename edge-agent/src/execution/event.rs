@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bacalhau_protocol::model::{DesiredState, RunOutput, SpecConfig};
+use bacalhau_protocol::model::{DesiredState, Event as Happening, RunOutput, SpecConfig};
 
 /// What happened. Answers to effects that were overtaken by other events may still come and change nothing.
 #[derive(Clone, Debug, PartialEq)]
@@ -60,8 +60,8 @@ pub enum Event {
     AgentStopping,
     /// The agent ends; a task that runs goes on without it.
     AgentLeaving,
-    /// The control plane has the newest observation.
-    Acknowledged,
+    /// The control plane has the newest observation that was sent, with these happenings.
+    Acknowledged(Vec<Happening>),
 }
 
 /// What to do about a failed start.

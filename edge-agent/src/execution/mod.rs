@@ -91,7 +91,7 @@ impl Execution {
             Event::Woken => self.woken(now, &mut effects),
             Event::AgentStopping => self.agent_stopping(now, &mut effects),
             Event::AgentLeaving => self.agent_leaving(now, &mut effects),
-            Event::Acknowledged => self.acknowledged(&mut effects),
+            Event::Acknowledged(events) => self.acknowledged(&events, &mut effects),
         }
         effects
     }

@@ -146,7 +146,7 @@ fn happening() -> impl Strategy<Value = Happening> {
         2 => wished,
         1 => Just(Event::StopWanted("revoked".into())),
         1 => Just(Event::Disowned),
-        1 => Just(Event::Acknowledged),
+        1 => Just(Event::Acknowledged(Vec::new())),
         1 => Just(Event::AgentStopping),
         1 => Just(Event::AgentLeaving),
     ];

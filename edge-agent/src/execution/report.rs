@@ -90,7 +90,8 @@ impl Execution {
         self.report.state == observation.state && self.report.message == observation.message
     }
 
-    pub(super) fn observation(&self) -> Box<Observation> {
+    /// Where things stand, and what happened that is not acknowledged.
+    pub fn observation(&self) -> Box<Observation> {
         Box::new(Observation {
             execution_id: self.id.clone(),
             generation: self.generation,

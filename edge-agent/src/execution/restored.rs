@@ -120,7 +120,7 @@ mod tests {
         let effects = execution.step(Event::TaskEnded(exited(0)), at(1));
         let (mut execution, again) = restored(&execution);
         assert_eq!(again, effects[..1]);
-        assert_eq!(execution.step(Event::Acknowledged, at(1)), [Effect::Forget]);
+        assert_eq!(execution.step(Event::Acknowledged(Vec::new()), at(1)), [Effect::Forget]);
     }
 
     #[test]

@@ -241,7 +241,7 @@ impl Actor {
                 }
                 self.dispatch(id, Event::InputsReady);
             }
-            Report::Durable(observation) => self.tell_if_newest(observation),
+            Report::Durable(observation) => self.tell_if_newest(&observation),
         }
     }
 

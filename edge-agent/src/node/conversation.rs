@@ -78,9 +78,9 @@ impl Actor {
                 self.hang_up(End::Refused(refusal));
             }
             NodeEvent::Wish(wish) => self.wished(*wish),
-            NodeEvent::Acknowledged(sequence) => {
-                for id in self.executions.acknowledged(sequence) {
-                    self.dispatch(id, Event::Acknowledged);
+            NodeEvent::Acknowledged(observations) => {
+                for observation in observations {
+                    self.dispatch(observation.execution_id, Event::Acknowledged(observation.events));
                 }
             }
             NodeEvent::Membership(membership) => self.member(membership),

@@ -44,15 +44,15 @@ impl Actor {
     /// Tells the control plane, now or at the next connection.
     pub(super) fn tell(&mut self, observation: Observation) {
         let sequence = self.next_sequence();
-        self.executions.told(&observation.execution_id, sequence);
         self.link.observe(sequence, observation);
     }
 
-    /// What was to be told once it was durable may have been overtaken.
-    pub(super) fn tell_if_newest(&mut self, observation: Box<Observation>) {
+    /// What was to be told once it was durable may have been overtaken, and more may have happened.
+    pub(super) fn tell_if_newest(&mut self, observation: &Observation) {
         let Some(held) = self.executions.get_mut(&observation.execution_id) else { return };
-        if held.execution.is_newest(&observation) {
-            self.tell(*observation);
+        if held.execution.is_newest(observation) {
+            let newest = held.execution.observation();
+            self.tell(*newest);
         }
     }
 

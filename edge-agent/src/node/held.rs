@@ -21,8 +21,6 @@ pub(super) struct Held {
     pub(super) activity: Option<Activity>,
     /// Inputs are there and the task may start.
     pub(super) ready: Option<Box<TaskRun>>,
-    /// Sequence of the newest observation.
-    pub(super) told: Option<u64>,
     wakes_at: Option<Duration>,
 }
 
@@ -32,12 +30,11 @@ pub(super) struct Activity {
     pub(super) task: AbortHandle,
 }
 
-/// All executions, by id, by fingerprint, by newest observation and by the time they wait for.
+/// All executions, by id, by fingerprint and by the time they wait for.
 #[derive(Default)]
 pub(super) struct Executions {
     by_id: BTreeMap<ExecutionId, Held>,
     by_fingerprint: BTreeMap<u64, ExecutionId>,
-    by_sequence: BTreeMap<u64, ExecutionId>,
     by_time: BTreeSet<(Duration, ExecutionId)>,
 }
 
@@ -77,8 +74,7 @@ impl Executions {
     pub(super) fn add(&mut self, execution: Execution) {
         let id = execution.id().clone();
         self.by_fingerprint.insert(fingerprint(&id), id.clone());
-        let held =
-            Held { execution, unwritten: None, activity: None, ready: None, told: None, wakes_at: None };
+        let held = Held { execution, unwritten: None, activity: None, ready: None, wakes_at: None };
         self.by_id.insert(id.clone(), held);
         self.reschedule(&id);
     }
@@ -86,9 +82,6 @@ impl Executions {
     pub(super) fn remove(&mut self, id: &ExecutionId) {
         let Some(held) = self.by_id.remove(id) else { return };
         self.by_fingerprint.remove(&fingerprint(id));
-        if let Some(sequence) = held.told {
-            self.by_sequence.remove(&sequence);
-        }
         if let Some(time) = held.wakes_at {
             self.by_time.remove(&(time, id.clone()));
         }
@@ -114,20 +107,5 @@ impl Executions {
     /// Who is to be woken by now.
     pub(super) fn due(&self, now: Duration) -> Vec<ExecutionId> {
         self.by_time.iter().take_while(|(time, _)| *time <= now).map(|(_, id)| id.clone()).collect()
-    }
-
-    /// The newest observation of an execution has this sequence.
-    pub(super) fn told(&mut self, id: &ExecutionId, sequence: u64) {
-        let Some(held) = self.by_id.get_mut(id) else { return };
-        if let Some(old) = held.told.replace(sequence) {
-            self.by_sequence.remove(&old);
-        }
-        self.by_sequence.insert(sequence, id.clone());
-    }
-
-    /// Whose newest observation is acknowledged by `sequence`.
-    pub(super) fn acknowledged(&mut self, sequence: u64) -> Vec<ExecutionId> {
-        let later = self.by_sequence.split_off(&sequence.saturating_add(1));
-        std::mem::replace(&mut self.by_sequence, later).into_values().collect()
     }
 }

@@ -17,8 +17,9 @@ pub enum NodeEvent {
     Refused(Refusal),
     /// Journal it, then act on it. May repeat what is journaled already.
     Wish(Box<Wish>),
-    /// Observations up to this sequence are durable at the control plane; ended executions among them may be forgotten.
-    Acknowledged(u64),
+    /// These are durable at the control plane; none of them is the older of two of the same execution. What ended may be
+    /// forgotten.
+    Acknowledged(Vec<Observation>),
     /// Approved, or waiting again.
     Membership(Membership),
     /// Stop everything and ask again slowly.
@@ -142,8 +143,9 @@ impl NodeLink {
             ToNode::Refused(refusal) => Ok(NodeEvent::Refused(refusal)),
             ToNode::Wish(wish) => Ok(NodeEvent::Wish(wish)),
             ToNode::Acknowledged(sequence) => {
-                self.unacknowledged = self.unacknowledged.split_off(&(sequence.saturating_add(1)));
-                Ok(NodeEvent::Acknowledged(sequence))
+                let later = self.unacknowledged.split_off(&(sequence.saturating_add(1)));
+                let durable = std::mem::replace(&mut self.unacknowledged, later);
+                Ok(NodeEvent::Acknowledged(durable.into_values().collect()))
             }
             ToNode::Membership(membership) => Ok(NodeEvent::Membership(membership)),
             ToNode::Revoked(reason) => Ok(NodeEvent::Revoked(reason)),
