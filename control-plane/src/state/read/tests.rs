@@ -213,6 +213,8 @@ fn queries(limit: usize, versions: u64) -> Vec<ExecutionQuery> {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
     #[test]
     fn pages_together_hold_what_is_there_in_order(
         steps in prop::collection::vec(step(), 0..12),
