@@ -1,26 +1,45 @@
-//! Forgetting what ended long ago.
+//! Forgetting what ended long ago: jobs, and of services and daemons, which need not ever end, the past of them.
 
-use bacalhau_protocol::ids::JobId;
-use bacalhau_protocol::model::Job;
+use std::sync::Arc;
+
+use bacalhau_protocol::ids::{ExecutionId, JobId};
+use bacalhau_protocol::model::{Execution, Job};
+use bacalhau_protocol::time::Timestamp;
+use bacalhau_protocol::wire::record::{self, Kind};
 
 use super::{ChangeError, Orchestrator};
 use crate::clock;
-use crate::state::keys;
-use crate::store::{Store, Txn, prefix_end};
+use crate::state::{HistoryEntry, ReadError, keys};
+use crate::store::{Entry, Store, Txn, prefix_end};
 
 /// Jobs forgotten in one round.
 const JOBS_PER_ROUND: usize = 100;
 /// Keys deleted in one transaction, below the store's limit of 100 operations.
 const KEYS_PER_TXN: usize = 90;
+/// Executions deleted in one transaction: each has three keys.
+const EXECUTIONS_PER_TXN: usize = 30;
 /// Time between rounds when there was nothing to do.
 const PAUSE: std::time::Duration = std::time::Duration::from_secs(60);
+/// Every so many of these pauses, what goes on is looked through.
+const PAUSES_BETWEEN_TRIMS: usize = 60;
+/// History entries kept of a service or daemon that goes on.
+const KEPT_HISTORY: u64 = 100_000;
 
 impl Orchestrator {
     /// Forgets jobs that ended longer ago than the retention, until the process ends.
     pub async fn forget_forever(self) {
+        let mut pauses: usize = 0;
         loop {
             match self.forget_round().await {
-                Ok(0) => tokio::time::sleep(PAUSE).await,
+                Ok(0) => {
+                    tokio::time::sleep(PAUSE).await;
+                    pauses += 1;
+                    if pauses.is_multiple_of(PAUSES_BETWEEN_TRIMS)
+                        && let Err(error) = self.trim_round(KEPT_HISTORY).await
+                    {
+                        tracing::warn!(%error, "the past of services and daemons could not be forgotten");
+                    }
+                }
                 Ok(forgotten) => tracing::debug!(forgotten, "jobs past their retention forgotten"),
                 Err(error) => {
                     tracing::warn!(%error, "jobs past their retention could not be forgotten");
@@ -32,8 +51,7 @@ impl Orchestrator {
 
     /// Forgets up to [`JOBS_PER_ROUND`] jobs; says how many.
     pub async fn forget_round(&self) -> Result<usize, ChangeError> {
-        let nanos = i64::try_from(self.inner.retention.as_nanos()).unwrap_or(i64::MAX);
-        let before = bacalhau_protocol::time::Timestamp(clock::now().0.saturating_sub(nanos));
+        let before = self.retained_since();
         let jobs = self.reader().ended_before(before, JOBS_PER_ROUND).await?;
         let mut forgotten = 0;
         for id in &jobs {
@@ -48,6 +66,92 @@ impl Orchestrator {
             }
         }
         Ok(forgotten)
+    }
+
+    /// Forgets executions of services and daemons that ended longer ago than the retention, and all but the last
+    /// `kept_history` entries of their histories.
+    pub async fn trim_round(&self, kept_history: u64) -> Result<(), ChangeError> {
+        let before = self.retained_since();
+        let jobs: Vec<Arc<Job>> = {
+            let mut guard = self.world();
+            let world = guard.get()?;
+            let heads = world.jobs().filter_map(|id| world.job(id)).map(|job| job.head.clone());
+            heads.filter(|head| head.job_type.is_long_running()).collect()
+        };
+        for head in &jobs {
+            self.trim_executions(&head.id, before).await?;
+            self.trim_history(head, kept_history).await?;
+        }
+        Ok(())
+    }
+
+    /// Oldest first; what was made after `before` cannot have ended before it.
+    async fn trim_executions(&self, job: &JobId, before: Timestamp) -> Result<(), ChangeError> {
+        let prefix = keys::all_made(job, None);
+        let (mut start, end) = (prefix.clone(), prefix_end(&prefix));
+        loop {
+            let places = self.inner.store.range(start.clone(), end.clone(), EXECUTIONS_PER_TXN, false).await;
+            let places = places.map_err(ReadError::from)?;
+            let (mut txn, mut is_recent) = (Txn::new(), false);
+            for place in &places.entries {
+                let Some(execution) = self.made_at(job, place).await? else { continue };
+                is_recent = execution.created >= before;
+                if !is_recent && execution.observed.is_terminal() && execution.modified < before {
+                    txn = txn
+                        .delete(keys::made(&execution))
+                        .delete(keys::touched(&execution, execution.modified))
+                        .delete(keys::execution(job, &execution.id));
+                }
+            }
+            self.delete(txn).await?;
+            match places.entries.last() {
+                Some(last) if places.more && !is_recent => start = [&last.key[..], b"\0"].concat().into(),
+                _ => return Ok(()),
+            }
+        }
+    }
+
+    async fn made_at(&self, job: &JobId, place: &Entry) -> Result<Option<Execution>, ChangeError> {
+        let id = keys::last_part(&place.key).and_then(|id| ExecutionId::parse(id).ok());
+        match id {
+            Some(id) => Ok(self.reader().execution(job, &id).await?),
+            None => Ok(None),
+        }
+    }
+
+    async fn trim_history(&self, head: &Job, kept: u64) -> Result<(), ChangeError> {
+        let prefix = keys::histories(&head.id);
+        loop {
+            let store: &dyn Store = &*self.inner.store;
+            let records = store.range(prefix.clone(), prefix_end(&prefix), KEYS_PER_TXN, false).await;
+            let records = records.map_err(ReadError::from)?.entries;
+            let mut txn = Txn::new();
+            for entry in &records {
+                let told: Vec<HistoryEntry> =
+                    record::decode(Kind::History, &entry.value).map_err(ReadError::from)?;
+                if told.last().is_none_or(|last| last.sequence.saturating_add(kept) <= head.history) {
+                    txn = txn.delete(entry.key.clone());
+                }
+            }
+            let deleted = txn.ops();
+            self.delete(txn).await?;
+            if deleted < records.len() || records.is_empty() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Nothing to delete is nothing to write.
+    async fn delete(&self, txn: Txn) -> Result<(), ChangeError> {
+        if txn.ops() > 0 {
+            self.inner.store.txn(txn).await?;
+        }
+        Ok(())
+    }
+
+    fn retained_since(&self) -> Timestamp {
+        let nanos = i64::try_from(self.inner.retention.as_nanos()).unwrap_or(i64::MAX);
+        Timestamp(clock::now().0.saturating_sub(nanos))
     }
 
     async fn forget(&self, head: &Job) -> Result<(), ChangeError> {
@@ -81,7 +185,7 @@ impl Orchestrator {
         loop {
             let store: &dyn Store = &*self.inner.store;
             let range = store.range(prefix.clone(), prefix_end(prefix), KEYS_PER_TXN, false).await;
-            let range = range.map_err(crate::state::ReadError::from)?;
+            let range = range.map_err(ReadError::from)?;
             if range.entries.is_empty() {
                 return Ok(());
             }

@@ -15,8 +15,8 @@ use futures_util::future::BoxFuture;
 
 use super::*;
 use crate::clock;
-use crate::state::{HistoryEntry, HistoryQuery};
-use crate::store::{Compacted, Entry, Error, MemoryStore, Range, Revision, Txn, Watch};
+use crate::state::{HistoryEntry, HistoryQuery, keys};
+use crate::store::{Compacted, Entry, Error, MemoryStore, Range, Revision, Txn, Watch, prefix_end};
 
 fn resources(cpu_millis: u64) -> Resources {
     Resources { cpu_millis, memory_bytes: cpu_millis, ..Resources::default() }
@@ -378,6 +378,36 @@ async fn ended_jobs_are_forgotten_after_their_retention_with_everything_of_their
     assert_eq!(orchestrator.forget_round().await.unwrap(), 1);
     let after = store.range(Bytes::new(), Bytes::new(), 1000, false).await.unwrap().entries;
     assert_eq!(after.len(), before, "{:?}", after.iter().map(|entry| &entry.key).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn the_past_of_a_service_that_goes_on_is_forgotten() {
+    let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+    let settings = Settings { retry_first: Duration::ZERO, retry_max: Duration::ZERO, ..Settings::default() };
+    let orchestrator =
+        Orchestrator::start(store.clone(), settings, Duration::ZERO, clock::now()).await.unwrap();
+    join(&orchestrator, "n1", false).await;
+    let job = orchestrator.submit(submission(None, spec(JobType::Service, 1))).await.unwrap().job_id;
+    for sequence in 1..=100 {
+        settle(&orchestrator);
+        let live = executions(&orchestrator, &job).await.into_iter().find(Execution::is_live).unwrap();
+        report(&orchestrator, &live, sequence, ObservedState::Failed).await;
+    }
+    settle(&orchestrator);
+    assert_eq!(executions(&orchestrator, &job).await.len(), 101);
+    let told = history(&orchestrator, &job).await;
+    orchestrator.trim_round(10).await.unwrap();
+
+    let left = executions(&orchestrator, &job).await;
+    assert!(left.len() == 1 && left[0].is_live(), "{left:?}");
+    for prefix in [keys::all_made(&job, None), keys::every_touched(&job)] {
+        let places = store.range(prefix.clone(), prefix_end(&prefix), 1000, false).await.unwrap();
+        assert_eq!(places.entries.len(), 1, "{places:?}");
+    }
+    let kept = history(&orchestrator, &job).await;
+    assert!((10..20).contains(&kept.len()), "{}", kept.len());
+    assert!(told.ends_with(&kept), "the last ones are kept");
+    assert!(report(&orchestrator, &left[0], 101, ObservedState::Running).await);
 }
 
 #[tokio::test]

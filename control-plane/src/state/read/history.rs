@@ -7,6 +7,7 @@ use bytes::Bytes;
 
 use super::{MAX_LOOKED_AT, ReadError, Reader};
 use crate::state::{HistoryEntry, keys};
+use crate::store::Entry;
 
 /// Which part of a job's history is asked for.
 #[derive(Clone, Debug)]
@@ -73,8 +74,10 @@ impl Reader {
         while low < high {
             let middle = low + (high - low) / 2;
             let key = self.history_record_of(&job.id, middle).await?;
-            let Some(entry) = self.store.get(key).await? else { break };
-            let entries: Vec<HistoryEntry> = record::decode(Kind::History, &entry.value)?;
+            let entry = self.store.get(key).await?;
+            // What is not there any more was older.
+            let decode = |entry: Entry| record::decode(Kind::History, &entry.value);
+            let entries: Vec<HistoryEntry> = entry.map(decode).transpose()?.unwrap_or_default();
             match entries.first() {
                 Some(first) if first.job_version >= version => high = first.sequence.min(middle),
                 _ => low = middle + 1,
