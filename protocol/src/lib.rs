@@ -4,6 +4,7 @@
 //! Knows no other crate of the workspace, reads no clock, draws no random numbers.
 
 pub mod api;
+pub mod duration;
 pub mod engine_profile;
 pub mod ids;
 pub mod link;

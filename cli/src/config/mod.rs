@@ -5,7 +5,6 @@ pub mod client;
 mod data_dir;
 pub mod document;
 pub mod dotenv;
-pub mod duration;
 pub mod edit;
 pub mod host;
 pub mod keys;
@@ -20,6 +19,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+pub use bacalhau_protocol::duration;
 pub use layers::{Flag, Invocation, default_file, load, merge};
 pub use value::Value;
 
