@@ -8,8 +8,10 @@ mod values;
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::num::NonZeroU32;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use bacalhau_protocol::ids::NodeId;
 use bacalhau_protocol::quantity::Share;
@@ -50,6 +52,8 @@ pub struct Config {
     pub disabled_engines: Vec<String>,
     /// Kinds of input source, in lower case, that are switched off.
     pub disabled_sources: Vec<String>,
+    /// How inputs are fetched from elsewhere.
+    pub inputs: Inputs,
     /// Publishers, in lower case, that are switched off.
     pub disabled_publishers: Vec<String>,
     /// Which jobs are refused.
@@ -90,6 +94,15 @@ pub struct Admission {
     pub probe_exec: Option<String>,
     /// URL that decides.
     pub probe_http: Option<String>,
+}
+
+/// `InputSources`: how inputs are fetched from elsewhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Inputs {
+    /// Longest silence of a service in the middle of a transfer. Default: 5 minutes.
+    pub read_timeout: Duration,
+    /// Attempts in a row that bring nothing, after which an input is given up. Default: 3.
+    pub attempts: NonZeroU32,
 }
 
 /// `Logging`: what the log holds.
@@ -138,6 +151,7 @@ impl Config {
             port_range: ports::DEFAULT_RANGE,
             disabled_engines: Vec::new(),
             disabled_sources: Vec::new(),
+            inputs: Inputs::default(),
             disabled_publishers: Vec::new(),
             admission: Admission::default(),
             logging: Logging::default(),
@@ -189,12 +203,25 @@ impl Config {
         let lower = |text: &str| Ok::<_, String>(text.to_ascii_lowercase());
         self.disabled_engines = reader.list("Engines.Disabled", lower);
         self.disabled_sources = reader.list("InputSources.Disabled", lower);
+        if let Some(limit) = reader.parsed("InputSources.ReadTimeout", values::time_limit) {
+            self.inputs.read_timeout = limit;
+        }
+        if let Some(attempts) = reader.parsed("InputSources.MaxRetryCount", values::attempts) {
+            self.inputs.attempts = attempts;
+        }
         self.disabled_publishers = reader.list("Publishers.Disabled", lower);
         self.admission = admission(reader);
         if let Some(level) = reader.parsed("Logging.Level", values::log_level) {
             self.logging.level = level;
         }
         self.logging.json = reader.parsed("Logging.Mode", values::log_mode).unwrap_or(false);
+    }
+}
+
+impl Default for Inputs {
+    fn default() -> Self {
+        let attempts = NonZeroU32::new(3).expect("3 is not 0");
+        Self { read_timeout: Duration::from_secs(300), attempts }
     }
 }
 

@@ -27,6 +27,8 @@ use crate::retention::Limits;
 use crate::runner::{Directories, Runner};
 use crate::storage::inline::DEFAULT_BLOB_CACHE_BYTES;
 use crate::storage::{InlineStorage, LocalStorage, Storage, Storages};
+#[cfg(feature = "s3")]
+use crate::storage::{S3Storage, s3};
 
 /// What decides about tasks and what performs them.
 pub(crate) struct Workshop {
@@ -52,7 +54,7 @@ impl Workshop {
         let publishers =
             Publishers::new(archives.iter().map(|local| Arc::clone(local) as Arc<dyn Publisher>).collect());
         let local = Arc::new(LocalStorage::new(&config.allowed_paths));
-        let storages = sources(config, data_dir, client, Arc::clone(&local));
+        let storages = sources(config, data_dir, client, Arc::clone(&local), node.clock);
         let host_variables = HostVariables::new(&config.env_allow_list);
         let path = data_dir.join("executions");
         let directories = Directories::open(&path, Limits::default())
@@ -82,7 +84,7 @@ impl Workshop {
 }
 
 /// What engines must know of the node.
-#[cfg_attr(not(feature = "docker"), expect(dead_code, reason = "WASM asks for neither"))]
+#[cfg_attr(not(feature = "docker"), expect(dead_code, reason = "WASM asks for none of it"))]
 pub(crate) struct Node<'a> {
     pub(crate) id: &'a NodeId,
     /// What is given to tasks.
@@ -123,10 +125,26 @@ fn engines(
     Executors::new(all)
 }
 
-fn sources(config: &Config, data_dir: &Path, client: &Client, local: Arc<LocalStorage>) -> Storages {
+#[cfg_attr(
+    not(feature = "s3"),
+    expect(unused_variables, reason = "only what is fetched is signed by a clock")
+)]
+fn sources(
+    config: &Config,
+    data_dir: &Path,
+    client: &Client,
+    local: Arc<LocalStorage>,
+    clock: &Clock,
+) -> Storages {
     let blobs = data_dir.join("cache/blobs");
     let inline = InlineStorage::new(Arc::new(client.clone()), blobs, DEFAULT_BLOB_CACHE_BYTES);
     let mut all: Vec<Arc<dyn Storage>> = vec![Arc::new(inline), local];
+    #[cfg(feature = "s3")]
+    all.push(Arc::new(S3Storage::new(s3::Settings {
+        clock: clock.clone(),
+        read_timeout: config.inputs.read_timeout,
+        attempts: config.inputs.attempts,
+    })));
     all.retain(|storage| is_enabled(&config.disabled_sources, storage.kinds()));
     Storages::new(all)
 }

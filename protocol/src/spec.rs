@@ -4,16 +4,21 @@
 //! Keys are found without regard to case. Each reader lists everything that is wrong, by key.
 
 pub mod data_url;
+mod date_layout;
 pub mod docker;
 mod fields;
 pub mod inline;
 pub mod local;
+mod pattern;
 pub mod publisher;
 mod report;
+pub mod s3;
 mod suggest;
 pub mod wasm;
 
+pub use date_layout::DateLayout;
 pub(crate) use fields::Fields;
+pub use pattern::Pattern;
 pub use report::FieldError;
 pub(crate) use report::{Report, join};
 pub use suggest::closest;
@@ -50,6 +55,7 @@ pub(crate) fn check_source(kind: &str, fields: &mut Fields<'_>, report: &mut Rep
     match kind.to_lowercase().as_str() {
         "inline" => drop(inline::InlineSource::from_fields(fields, report)),
         "local" | "localdirectory" => drop(local::LocalSource::from_fields(fields, report)),
+        "s3" => drop(s3::S3Source::from_fields(fields, report)),
         _ => return,
     }
     fields.report_unknown(report);

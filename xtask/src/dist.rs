@@ -64,7 +64,7 @@ fn build(target: Target) -> Result<PathBuf> {
     );
     let mut cargo = workspace::cargo();
     cargo.args(["zigbuild", "--profile", "dist", "--package", "bacalhau-agent", "--bin", "bacalhau-agent"]);
-    cargo.args(["--no-default-features", "--features", "docker", "--target", target.triple]);
+    cargo.args(["--no-default-features", "--features", "docker,s3", "--target", target.triple]);
     cargo.env("PATH", with_first(&zig)?);
     let library = StandardLibrary::find(target.triple)?;
     library.configure(&mut cargo, &["-Clink-self-contained=no", "-Ctarget-feature=+crt-static"]);

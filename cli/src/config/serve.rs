@@ -10,7 +10,7 @@ use bacalhau_protocol::ids::NodeId;
 use bacalhau_protocol::model::SpecConfig;
 
 use crate::config::host::AddressKind;
-use crate::config::{Problems, Settings, Value, document};
+use crate::config::{Problems, Settings, Value, document, duration};
 
 /// What a node runs. At least one of its roles is there.
 #[derive(Clone, Debug)]
@@ -284,8 +284,10 @@ pub fn agent_settings(settings: &Settings) -> agent::Settings {
                     entries.iter().map(|(name, value)| format!("{name}={value}")).collect();
                 handed.set(key, &pairs.join(","), agent::Origin::Program);
             }
-            // The agent has no keys of these kinds.
-            Value::Integer(_) | Value::Duration(_) | Value::Structure(_) => {}
+            Value::Integer(number) => handed.set(key, &number.to_string(), agent::Origin::Program),
+            Value::Duration(time) => handed.set(key, &duration::format(*time), agent::Origin::Program),
+            // The agent has no keys of this kind.
+            Value::Structure(_) => {}
         }
     }
     let directory = settings.data_dir().join("compute").display().to_string();

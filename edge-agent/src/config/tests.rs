@@ -215,3 +215,11 @@ fn a_flag_and_a_setting_for_the_same_key_contradict_each_other() {
         ["flag: --data-dir and config flag key \"DataDir\" cannot both be provided. Only one may be used"]
     );
 }
+
+#[test]
+fn fetching_has_limits() {
+    let config = resolved(&["InputSources.ReadTimeout=90s", "InputSources.MaxRetryCount=0"]);
+    assert_eq!((config.inputs.read_timeout.as_secs(), config.inputs.attempts.get()), (90, 1));
+    let found = mistakes(&["InputSources.ReadTimeout=0s", "InputSources.MaxRetryCount=-1"]);
+    assert!(found[0].contains("expects a duration above 0") && found[1].contains("positive"), "{found:?}");
+}

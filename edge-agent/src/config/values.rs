@@ -1,8 +1,11 @@
 //! What single settings may hold.
 
 use std::fmt;
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+use bacalhau_protocol::duration;
 use bacalhau_protocol::ids::NodeId;
 use globset::GlobBuilder;
 
@@ -239,6 +242,19 @@ pub(super) fn log_level(text: &str) -> Result<String, String> {
         directives if directives.contains('=') => Ok(text.to_owned()),
         _ => Err(format!("expects trace, debug, info, warn or error, received: {text:?}")),
     }
+}
+
+/// A duration that is not zero.
+pub(super) fn time_limit(text: &str) -> Result<Duration, String> {
+    let time = duration::parse(text).filter(|time| !time.is_zero());
+    time.ok_or_else(|| format!("expects a duration above 0 such as 300ms, 10s or 1h30m, received: {text:?}"))
+}
+
+/// How often something is tried: at least once.
+pub(super) fn attempts(text: &str) -> Result<NonZeroU32, String> {
+    let number: u32 =
+        text.parse().map_err(|_| format!("expects a positive integer value, received: {text:?}"))?;
+    Ok(NonZeroU32::new(number).unwrap_or(NonZeroU32::MIN))
 }
 
 /// Whether the log is JSON.

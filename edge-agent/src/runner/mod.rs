@@ -26,7 +26,7 @@ use crate::executor::{
 use crate::logs::Outputs;
 use crate::ports::{Assigned, Ports};
 use crate::publisher::{Publishers, Results};
-use crate::storage::{Prepared, Storages};
+use crate::storage::{Partition, Prepared, Storages, Wanted};
 
 pub use directories::{Directories, Error as DirectoryError};
 
@@ -256,7 +256,7 @@ impl Runner {
             .map_err(|error| error.to_string())?;
         let brought = task.inputs.iter().enumerate().map(|(position, input)| {
             let place = self.directories.input(id, position);
-            async move { self.bring_input(input, &place).await }
+            async move { self.bring_input(work, input, &place).await }
         });
         let inputs = try_join_all(brought).await?;
         Ok(TaskRun { environment, inputs, outputs, ..self.task_run(id, work) })
@@ -287,14 +287,20 @@ impl Runner {
         }
     }
 
-    async fn bring_input(&self, input: &InputSource, place: &Path) -> Result<Mount, String> {
+    async fn bring_input(&self, work: &Work, input: &InputSource, place: &Path) -> Result<Mount, String> {
         let _turn = self.inputs.acquire().await.map_err(|closed| closed.to_string())?;
         let storage = self
             .storages
             .get(&input.source.kind)
             .ok_or_else(|| format!("this node has no source {:?} any more", input.source.kind))?;
+        let wanted = Wanted {
+            source: &input.source,
+            place,
+            partition: Partition::new(work.partition, work.count),
+            disk_bytes: Some(work.task.resources.disk_bytes).filter(|bytes| *bytes > 0),
+        };
         let Prepared { host, access } = storage
-            .prepare(&input.source, place)
+            .prepare(wanted)
             .await
             .map_err(|error| format!("input for {}: {}", input.target, chain(&*error)))?;
         let alias = Some(input.alias.clone()).filter(|alias| !alias.is_empty());

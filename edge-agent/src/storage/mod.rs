@@ -2,6 +2,8 @@
 
 pub mod inline;
 pub mod local;
+#[cfg(feature = "s3")]
+pub mod s3;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -13,6 +15,8 @@ use crate::executor::{Access, HostPath};
 
 pub use inline::{Blobs, InlineStorage};
 pub use local::LocalStorage;
+#[cfg(feature = "s3")]
+pub use s3::S3Storage;
 
 /// Why an input is not there, with its sources.
 pub type Error = Box<dyn std::error::Error + Send + Sync>;
@@ -34,14 +38,41 @@ pub trait Storage: Send + Sync {
     /// Whether the data is on this node already, or comes with the job.
     fn is_local(&self, source: &SpecConfig) -> bool;
 
-    /// Brings the data. `place` is this input's own, for a file or a directory: neither it nor the directory above it
-    /// need exist, or it is what an interrupted attempt left. It is removed after the task, and what lies outside it is
-    /// not. Dropping the future gives up.
-    fn prepare<'a>(
-        &'a self,
-        source: &'a SpecConfig,
-        place: &'a Path,
-    ) -> BoxFuture<'a, Result<Prepared, Error>>;
+    /// Brings the data. Dropping the future gives up.
+    fn prepare<'a>(&'a self, wanted: Wanted<'a>) -> BoxFuture<'a, Result<Prepared, Error>>;
+}
+
+/// An input to bring.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted<'a> {
+    /// What the job says.
+    pub source: &'a SpecConfig,
+    /// This input's own, for a file or a directory: neither it nor the directory above it need exist, or it is what an
+    /// interrupted attempt left. It is removed after the task, and what lies outside it is not.
+    pub place: &'a Path,
+    /// For whom.
+    pub partition: Partition,
+    /// Most bytes it may take on the disk, if the task says so.
+    pub disk_bytes: Option<u64>,
+}
+
+/// Which of a job's partitions an execution is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Partition {
+    /// From 0.
+    pub index: u32,
+    /// In all; at least 1.
+    pub count: u32,
+}
+
+impl Partition {
+    /// What ops and daemon jobs have.
+    pub const WHOLE: Self = Self { index: 0, count: 1 };
+
+    /// As a job numbers them: ops and daemon jobs count none.
+    pub fn new(index: u32, count: u32) -> Self {
+        Self { index, count: count.max(1) }
+    }
 }
 
 /// An input that is there.

@@ -32,13 +32,11 @@ const LINK: &str = "the link between nodes is always encrypted, under an authori
 const EVENTS: &str = "changes are sent as they happen, and the transport keeps the connection alive";
 const EVALUATIONS: &str = "evaluations run in the commit that causes them; none is claimed, lost or retried";
 const IPFS: &str = "IPFS is not supported yet";
-const S3: &str = "S3 is not supported yet";
+const S3: &str = "results are not sent to S3 yet";
 const DOCKER: &str = "nothing of a registry is remembered: the engine says which images it has";
 const HOME: &str = "results come home over the link; nothing listens on the node";
 const WEBUI: &str = "there is no web interface";
 const PORTS: &str = "ports of jobs are reached under the node's own addresses";
-const INPUTS: &str =
-    "inputs come from the node and from the control plane; none is fetched from elsewhere yet";
 
 const SHARE: &str = "how much of this machine is offered to jobs";
 const CPU: &str = "for tasks that give none";
@@ -122,8 +120,8 @@ pub const KEYS: &[Key] = &[
     idle("Engines.Types.Docker.ManifestCache.TTL", Duration, "1h0m0s", "age of remembered image manifests", DOCKER),
     idle("FeatureFlags.ExecTranslation", Bool, "false", "an experiment of older versions", "the experiment has ended"),
     used("InputSources.Disabled", List, "", "kinds of input source switched off"),
-    idle("InputSources.MaxRetryCount", Count, "3", "attempts per input", INPUTS),
-    idle("InputSources.ReadTimeout", Duration, "5m0s", "limit for fetching one input", INPUTS),
+    used("InputSources.MaxRetryCount", Count, "3", "attempts to fetch an input that bring nothing; at least one is made"),
+    used("InputSources.ReadTimeout", Duration, "5m0s", "longest silence of a service while an input is fetched"),
     idle("InputSources.Types.IPFS.Endpoint", Text, "", "IPFS node for inputs", IPFS),
     used("JobAdmissionControl.AcceptNetworkedJobs", Bool, "false", "take jobs that use the network"),
     used("JobAdmissionControl.Locality", LOCALITIES, "anywhere", "local: take only jobs whose inputs are on this node"),

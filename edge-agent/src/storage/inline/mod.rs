@@ -16,7 +16,7 @@ use bacalhau_protocol::spec::data_url::InlineUrl;
 use bacalhau_protocol::spec::inline::InlineSource;
 use futures_util::future::BoxFuture;
 
-use super::{Prepared, Storage};
+use super::{Prepared, Storage, Wanted};
 use crate::executor::{Access, Content, HostPath, start_afresh};
 use cache::Cache;
 
@@ -112,12 +112,8 @@ impl Storage for InlineStorage {
         true
     }
 
-    fn prepare<'a>(
-        &'a self,
-        source: &'a SpecConfig,
-        place: &'a Path,
-    ) -> BoxFuture<'a, Result<Prepared, super::Error>> {
-        Box::pin(async move { Ok(self.bring(source, place).await?) })
+    fn prepare<'a>(&'a self, wanted: Wanted<'a>) -> BoxFuture<'a, Result<Prepared, super::Error>> {
+        Box::pin(async move { Ok(self.bring(wanted.source, wanted.place).await?) })
     }
 }
 

@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 use tar::{Builder, EntryType, Header};
 
 use super::*;
+use crate::storage::Partition;
 
 /// The control plane's blobs, on disk.
 struct Shelf {
@@ -78,7 +79,11 @@ impl World {
     }
 
     async fn bring(&self, name: &str, source: &SpecConfig) -> Result<HostPath, String> {
-        let prepared = self.storage.prepare(source, &self.directory.path().join(name)).await;
+        let prepared = {
+            let place = self.directory.path().join(name);
+            let wanted = Wanted { source, place: &place, partition: Partition::WHOLE, disk_bytes: None };
+            self.storage.prepare(wanted).await
+        };
         let prepared = prepared.map_err(|error| crate::chain::chain(&*error))?;
         assert_eq!(prepared.access, Access::ReadOnly);
         Ok(prepared.host)

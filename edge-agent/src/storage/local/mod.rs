@@ -15,7 +15,7 @@ use bacalhau_protocol::spec::InvalidParams;
 use bacalhau_protocol::spec::local::{CreateAs, LocalSource};
 use futures_util::future::BoxFuture;
 
-use super::{Prepared, Storage};
+use super::{Prepared, Storage, Wanted};
 use crate::config::AllowedPath;
 use crate::executor::Access;
 use allowlist::AllowList;
@@ -86,12 +86,8 @@ impl Storage for LocalStorage {
         true
     }
 
-    fn prepare<'a>(
-        &'a self,
-        source: &'a SpecConfig,
-        _place: &'a Path,
-    ) -> BoxFuture<'a, Result<Prepared, super::Error>> {
-        let (allowed, source) = (self.allowed(), source.clone());
+    fn prepare<'a>(&'a self, wanted: Wanted<'a>) -> BoxFuture<'a, Result<Prepared, super::Error>> {
+        let (allowed, source) = (self.allowed(), wanted.source.clone());
         Box::pin(async move { Ok(tokio::task::spawn_blocking(move || mount(&allowed, &source)).await??) })
     }
 }

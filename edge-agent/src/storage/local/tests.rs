@@ -1,6 +1,7 @@
 use std::os::unix::fs::{PermissionsExt, symlink};
 
 use super::*;
+use crate::storage::Partition;
 
 /// A scratch tree with its links resolved, and a storage that allows `patterns` inside it.
 struct World {
@@ -32,7 +33,9 @@ impl World {
             patterns.iter().map(|pattern| AllowedPath::parse(&format!("{root}{pattern}")).unwrap()).collect();
         let params = format!(r#"{{"SourcePath": "{root}{source}"{more}}}"#);
         let config = SpecConfig { kind: "localDirectory".into(), params };
-        let outcome = LocalStorage::new(&allowed).prepare(&config, Path::new("/nonexistent")).await;
+        let place = Path::new("/nonexistent");
+        let wanted = Wanted { source: &config, place, partition: Partition::WHOLE, disk_bytes: None };
+        let outcome = LocalStorage::new(&allowed).prepare(wanted).await;
         outcome.map_err(|error| error.to_string().replace(&root, ""))
     }
 
