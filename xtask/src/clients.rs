@@ -1,5 +1,5 @@
-//! Foreign programs that the system tests drive the control plane with: SDK, original command line, a tester of APIs.
-//! All go into `.tools/`, which git ignores, under names with their versions.
+//! Foreign programs that the system tests need: clients of the control plane (SDK, original command line, a tester of
+//! APIs) and a server that speaks S3. All go into `.tools/`, which git ignores, under names with their versions.
 
 use std::fs;
 use std::path::PathBuf;
@@ -12,8 +12,6 @@ use crate::{shell, tools, workspace};
 /// What users of Python have, and a program that tries an API by its OpenAPI document.
 const PYTHON_PACKAGES: [&str; 3] =
     ["bacalhau-sdk==1.4.2", "bacalhau_apiclient==1.4.1", "schemathesis==4.32.5"];
-/// The original's command line. The system tests name the same version.
-const BACALHAU: &str = "1.9.3";
 /// From here on a Go compiler fetches the newer one that a module asks for.
 const SELF_UPDATING_GO: (u32, u32) = (1, 21);
 /// What an older one is told to fetch.
@@ -28,10 +26,6 @@ fn python_stamp() -> PathBuf {
     tools::python_folder().join("clients.txt")
 }
 
-fn bacalhau() -> PathBuf {
-    folder().join(format!("bacalhau-{BACALHAU}"))
-}
-
 pub(crate) fn has_python_clients() -> bool {
     fs::read_to_string(python_stamp()).is_ok_and(|found| found == PYTHON_PACKAGES.join("\n"))
 }
@@ -41,26 +35,56 @@ pub(crate) fn install_python_clients() -> Result<()> {
     fs::write(python_stamp(), PYTHON_PACKAGES.join("\n")).context("writing down what was installed")
 }
 
-pub(crate) fn has_bacalhau() -> bool {
-    bacalhau().is_file()
+/// A program that is compiled from the sources that the Go module proxy serves. The system tests name the same versions.
+pub(crate) struct GoProgram {
+    name: &'static str,
+    version: &'static str,
+    module: &'static str,
+    /// Where in the module the program is.
+    package: &'static str,
 }
 
-/// Compiles it from the sources that the Go module proxy serves: that takes minutes, once.
-pub(crate) fn build_bacalhau() -> Result<()> {
-    let (target, folder) = (bacalhau(), folder().join("bacalhau-build"));
-    println!("Will compile Bacalhau {BACALHAU} into {} (this takes minutes)", target.display());
-    fs::create_dir_all(&folder)?;
-    let module = format!("module clients\n\ngo 1.24\n\nrequire {MODULE} v{BACALHAU}\n");
-    fs::write(folder.join("go.mod"), module)?;
-    let unfinished = folder.join("bacalhau");
-    let mut go = Command::new(go_that_updates_itself()?);
-    go.args(["build", "-trimpath", "-o"]).arg(&unfinished).arg(MODULE).current_dir(&folder);
-    shell::run(go.env("GOFLAGS", "-mod=mod").env("GOTOOLCHAIN", "auto").env("CGO_ENABLED", "0"))?;
-    fs::rename(&unfinished, &target)?;
-    fs::remove_dir_all(&folder).context("removing what the build left")
-}
+/// The original's command line.
+pub(crate) const BACALHAU: GoProgram = GoProgram {
+    name: "bacalhau",
+    version: "1.9.3",
+    module: "github.com/bacalhau-project/bacalhau",
+    package: "github.com/bacalhau-project/bacalhau",
+};
 
-const MODULE: &str = "github.com/bacalhau-project/bacalhau";
+/// A server that speaks S3 and keeps objects as files of a directory.
+pub(crate) const VERSITYGW: GoProgram = GoProgram {
+    name: "versitygw",
+    version: "1.8.0",
+    module: "github.com/versity/versitygw",
+    package: "github.com/versity/versitygw/cmd/versitygw",
+};
+
+impl GoProgram {
+    fn place(&self) -> PathBuf {
+        folder().join(format!("{}-{}", self.name, self.version))
+    }
+
+    pub(crate) fn is_there(&self) -> bool {
+        self.place().is_file()
+    }
+
+    /// Takes minutes, once.
+    pub(crate) fn build(&self) -> Result<()> {
+        let Self { name, version, module, package } = self;
+        let (target, folder) = (self.place(), folder().join(format!("{name}-build")));
+        println!("Will compile {name} {version} into {} (this takes minutes)", target.display());
+        fs::create_dir_all(&folder)?;
+        let required = format!("module clients\n\ngo 1.24\n\nrequire {module} v{version}\n");
+        fs::write(folder.join("go.mod"), required)?;
+        let unfinished = folder.join(name);
+        let mut go = Command::new(go_that_updates_itself()?);
+        go.args(["build", "-trimpath", "-o"]).arg(&unfinished).arg(package).current_dir(&folder);
+        shell::run(go.env("GOFLAGS", "-mod=mod").env("GOTOOLCHAIN", "auto").env("CGO_ENABLED", "0"))?;
+        fs::rename(&unfinished, &target)?;
+        fs::remove_dir_all(&folder).context("removing what the build left")
+    }
+}
 
 /// The installed compiler, or the one it fetches: Debian 12 has one that is too old to do so by itself. Toolchains are
 /// modules, but an old compiler does not know that some of their files are programs.

@@ -5,7 +5,8 @@ use std::process::Command;
 
 use anyhow::{Result, bail};
 
-use crate::{clients, shell, toolchain, tools, workspace};
+use crate::clients::{self, BACALHAU, VERSITYGW};
+use crate::{shell, toolchain, tools, workspace};
 
 /// Installs what the named groups need and is not there yet; without names, the group `test`.
 pub(crate) fn run(arguments: &[String]) -> Result<()> {
@@ -149,14 +150,19 @@ const GROUPS: [Group; 4] = [
                 means: Means::Steps(clients::install_python_clients),
             },
             Requirement {
-                what: "a Go compiler, for Bacalhau's own command line",
-                is_met: || clients::has_bacalhau() || shell::is_installed("go"),
+                what: "a Go compiler, for Bacalhau's own command line and for a server that speaks S3",
+                is_met: || BACALHAU.is_there() && VERSITYGW.is_there() || shell::is_installed("go"),
                 means: Means::DebianPackages(&["golang-go", "ca-certificates"]),
             },
             Requirement {
                 what: "Bacalhau's own command line",
-                is_met: clients::has_bacalhau,
-                means: Means::Steps(clients::build_bacalhau),
+                is_met: || BACALHAU.is_there(),
+                means: Means::Steps(|| BACALHAU.build()),
+            },
+            Requirement {
+                what: "versitygw, a server that speaks S3",
+                is_met: || VERSITYGW.is_there(),
+                means: Means::Steps(|| VERSITYGW.build()),
             },
             Requirement {
                 what: "a Docker engine, an image's content and a registry, for the tests of containers; the tests start \
