@@ -19,4 +19,5 @@ mod job_types;
 mod main_job;
 mod membership;
 mod results;
+mod s3;
 mod sql;

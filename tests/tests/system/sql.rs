@@ -12,7 +12,8 @@ use serde_json::{Value, json};
 
 use crate::harness::{Cluster, Said};
 
-const IMAGE: &str = "duckdb:test";
+/// An image with DuckDB.
+pub(crate) const IMAGE: &str = "duckdb:test";
 
 /// A cluster whose agents find DuckDB at their engine.
 struct Site {
@@ -55,7 +56,7 @@ impl Site {
 }
 
 /// An image of the program and the libraries it needs. All tests make the same one.
-fn import_duckdb(engine: &Engine, root: &Path) {
+pub(crate) fn import_duckdb(engine: &Engine, root: &Path) {
     let listing = Command::new("ldd").arg(duckdb::program()).output().unwrap().stdout;
     let listing = String::from_utf8(listing).unwrap();
     let libraries = listing.split_whitespace().filter(|word| word.starts_with('/')).map(PathBuf::from);

@@ -296,8 +296,9 @@ impl Cluster {
             command.args(["-c", &setting]);
         }
         command.env("BACALHAU_COMPUTE_AUTH_TOKEN", self.join_string());
-        // A Docker engine of the machine is none of the tests'.
-        command.env("DOCKER_HOST", "unix:///nonexistent");
+        // A Docker engine of the machine is none of the tests', and neither are its credentials.
+        command.env("DOCKER_HOST", "unix:///nonexistent").env("AWS_EC2_METADATA_DISABLED", "true");
+        command.env("AWS_CONFIG_FILE", "/nonexistent").env("AWS_SHARED_CREDENTIALS_FILE", "/nonexistent");
         command
     }
 }
@@ -306,7 +307,8 @@ impl Cluster {
 fn program(path: &str) -> Command {
     let mut command = Command::new(Path::new(path));
     for (name, _) in std::env::vars_os() {
-        if name.to_string_lossy().starts_with("BACALHAU_") {
+        let text = name.to_string_lossy();
+        if text.starts_with("BACALHAU_") || text.starts_with("AWS_") {
             command.env_remove(name);
         }
     }
