@@ -5,7 +5,7 @@
 use std::fs;
 use std::net::Ipv4Addr;
 use std::os::unix::process::CommandExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -81,7 +81,34 @@ impl Engine {
         Self::prepare(Some(Bridge { name, address: Ipv4Addr::new(198, 18, process, number % 16 * 16 + 1) }))
     }
 
+    /// One whose data, images included, lies on a disk of this many megabytes.
+    pub fn with_small_disk(megabytes: u32) -> Self {
+        Self::prepare_with(None, |data| {
+            fs::create_dir(data).unwrap();
+            let size = format!("size={megabytes}m");
+            let mount = Command::new(busybox())
+                .args(["mount", "-t", "tmpfs", "-o", &size, "disk"])
+                .arg(data)
+                .status();
+            assert!(mount.unwrap().success(), "a small disk cannot be mounted: {ADVICE}");
+        })
+    }
+
+    /// Leaves no byte free on the engine's disk, until the file that it names is removed.
+    pub fn fill_disk(&self) -> PathBuf {
+        let path = self.folder.path().join("data/filling");
+        let mut file = fs::File::create(&path).unwrap();
+        let block = vec![1; 4096];
+        while std::io::Write::write_all(&mut file, &block).is_ok() {}
+        path
+    }
+
     fn prepare(bridge: Option<Bridge>) -> Self {
+        Self::prepare_with(bridge, |_| {})
+    }
+
+    /// `make_disk` may put something at the place of the engine's data.
+    fn prepare_with(bridge: Option<Bridge>, make_disk: impl FnOnce(&Path)) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let reaper = Command::new("sh")
             .args(["-c", REAPER, "reaper"])
@@ -93,6 +120,7 @@ impl Engine {
             .process_group(0)
             .spawn()
             .unwrap();
+        make_disk(&folder.path().join("data"));
         bridge.iter().for_each(Bridge::set_up);
         let engine = Self { daemon: Mutex::new(None), reaper, folder, bridge };
         engine.start();
@@ -169,6 +197,14 @@ impl Engine {
         let kinds: [&[&str]; 3] = [&["ps", "-a"], &["network", "ls"], &["volume", "ls"]];
         let listed = kinds.into_iter().map(|kind| self.docker(&[kind, &["-q", "--filter", &label]].concat()));
         listed.collect::<String>().lines().map(str::to_owned).collect()
+    }
+
+    /// What the engine says to a `docker` command that it refuses.
+    pub fn refusal(&self, arguments: &[&str]) -> String {
+        match self.try_docker(arguments, Stdio::null()) {
+            Ok(printed) => panic!("docker {arguments:?} succeeded: {printed}"),
+            Err(said) => said,
+        }
     }
 
     fn try_docker(&self, arguments: &[&str], input: Stdio) -> Result<String, String> {

@@ -118,7 +118,7 @@ pub(super) fn status(error: &bollard::errors::Error) -> Option<u16> {
 
 /// What frequent errors mean, and whether the task is at fault.
 fn explain(said: &str) -> Option<(&'static str, bool)> {
-    const KNOWN: [(&str, &str, bool); 11] = [
+    const KNOWN: [(&str, &str, bool); 12] = [
         ("executable file not found", "the image has no such program; check Entrypoint and Parameters", true),
         ("exec format error", "the program is for another processor, or is a script without #!", true),
         ("is not a directory", "a file is mounted onto a directory or the other way round", true),
@@ -136,6 +136,7 @@ fn explain(said: &str) -> Option<(&'static str, bool)> {
             true,
         ),
         ("invalid mount", "an input or result path cannot be mounted in a container", true),
+        ("address already in use", "a port the task wants is in use on this node", false),
         ("port is already allocated", "a port the task wants is in use on this node", false),
         (
             "no space left on device",

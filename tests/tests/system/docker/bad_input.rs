@@ -1,5 +1,7 @@
 //! Jobs that cannot run: what is told, and that nothing is left.
 
+use std::sync::Arc;
+
 use bacalhau_protocol::api::Connection;
 use serde_json::{Value, json};
 
@@ -15,7 +17,11 @@ async fn a_job_that_cannot_run_says_why_and_leaves_nothing() {
         *job::task(&mut job, field) = value;
         job
     };
-    let cases: [(Value, &str); 7] = [
+    let onto_a_file = json!([{
+        "Target": "/bin/busybox",
+        "Source": {"Type": "localDirectory", "Params": {"SourcePath": site.cluster.host()}}
+    }]);
+    let cases: [(Value, &str); 9] = [
         (
             container("ops", json!({"Image": "127.0.0.1:9/no/where:1"})),
             "image 127.0.0.1:9/no/where:1 is not on this node and its registry cannot be reached",
@@ -37,6 +43,20 @@ async fn a_job_that_cannot_run_says_why_and_leaves_nothing() {
         (
             with("ResultPaths", json!([{"Name": "root", "Path": "/"}])),
             "an input or result path cannot be mounted in a container",
+        ),
+        (
+            with("InputSources", onto_a_file),
+            "start the container: a file is mounted onto a directory or the other way round",
+        ),
+        (
+            with(
+                "InputSources",
+                json!([{
+                    "Target": "/x",
+                    "Source": {"Type": "localDirectory", "Params": {"SourcePath": site.cluster.host().join("missing")}}
+                }]),
+            ),
+            "does not exist on this node",
         ),
     ];
     for (job, expected) in cases {
@@ -90,4 +110,31 @@ async fn a_node_without_an_engine_runs_everything_else_and_offers_docker_when_it
     let id = cluster.submit(&container("batch", json!({"Image": IMAGE, "Parameters": ["true"]}))).await;
     tokio::task::block_in_place(|| engine.start());
     assert_eq!(cluster.ended(&id).await.state.state_type.as_str(), "Completed");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_disk_is_told_and_leaves_nothing() {
+    let engine = Arc::new(tokio::task::block_in_place(|| Engine::with_small_disk(48)));
+    let site = Site::with(Arc::clone(&engine), "d-full", &[]).await;
+    let mut writes = shell("ops", "dd if=/dev/zero of=/big bs=1M count=64; exit $?");
+    // This disk lies in memory, where the task's own writes count as its own.
+    *job::task(&mut writes, "Resources") = json!({"CPU": "10m", "Memory": "256Mb"});
+    let (state, execution) = site.run(&writes).await;
+    assert_eq!(state, "Failed", "{execution:?}");
+    assert!(execution.run_output.stderr.contains("No space left on device"), "{execution:?}");
+
+    let filling = engine.fill_disk();
+    let id = site.cluster.submit(&shell("ops", "echo never")).await;
+    site.cluster.ended(&id).await;
+    let described = site.cluster.ask(&["job", "describe", &id, "--output", "table"]).await;
+    let plain = "the disk of this node's Docker engine is full; free some, as with docker system prune";
+    assert!(
+        described.replace("\n", " ").split_whitespace().collect::<Vec<_>>().join(" ").contains(plain),
+        "{described}"
+    );
+    site.is_clean().await;
+
+    std::fs::remove_file(filling).unwrap();
+    let (state, execution) = site.run(&shell("ops", "echo again")).await;
+    assert_eq!((state.as_str(), execution.run_output.stdout.as_str()), ("Completed", "again\n"));
 }

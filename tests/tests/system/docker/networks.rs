@@ -203,3 +203,29 @@ async fn the_way_out_is_there_again_after_a_restart_of_the_agent() {
     assert_eq!(execution.run_output.stdout.matches("welcome").count(), 2, "{execution:?}");
     site.is_clean().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_port_that_somebody_else_listens_on_is_told_and_leaves_nothing() {
+    let site = Site::bridged("d-port-held").await;
+    let somebody = TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0)).unwrap();
+    let port = somebody.local_addr().unwrap().port();
+    let job = networked(
+        "batch",
+        "echo mine",
+        &json!({"Type": "Bridge", "Ports": [{"Name": "web", "Static": port}]}),
+    );
+    let id = site.cluster.submit(&job).await;
+    assert_eq!(site.cluster.ended(&id).await.state.state_type.as_str(), "Failed");
+    let described = site.cluster.ask(&["job", "describe", &id]).await;
+    assert!(described.contains(&format!("port {port} is in use on this node")), "{described}");
+    site.is_clean().await;
+
+    // Who takes the port after the agent has looked meets the engine, which says so in these words.
+    let publish = format!("{port}:80");
+    let said = site.engine.refusal(&["run", "--rm", "--publish", &publish, IMAGE, "true"]);
+    assert!(said.contains("address already in use") || said.contains("port is already allocated"), "{said}");
+
+    drop(somebody);
+    let (state, execution) = site.run(&job).await;
+    assert_eq!((state.as_str(), execution.run_output.stdout.as_str()), ("Completed", "mine\n"));
+}
