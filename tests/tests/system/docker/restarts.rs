@@ -3,7 +3,7 @@
 use std::fs;
 use std::sync::Arc;
 
-use bacalhau_protocol::api::{Connection, NodeState};
+use bacalhau_protocol::api::{Connection, Execution, NodeState};
 
 use super::{Site, shell};
 use crate::harness::{eventually, job, seen};
@@ -20,6 +20,9 @@ impl Site {
         let id = self.cluster.submit(&job).await;
         let runs = self.cluster.host().join("runs");
         eventually("the container runs", async || seen(runs.exists(), |exists| *exists)).await;
+        // An agent that is stopped before the engine has answered gives the start up.
+        let is_known = |execution: &Execution| execution.compute_state.state_type.to_string() == "Running";
+        self.cluster.executions_when("the agent knows", &id, |all| all.iter().any(is_known)).await;
         id
     }
 
