@@ -231,7 +231,7 @@ fn read_head(file: &File) -> io::Result<Option<u32>> {
     if rest.iter().any(|byte| *byte != 0) {
         return Err(io::Error::new(
             io::ErrorKind::InvalidData,
-            "its first bytes are damaged, or it is no log",
+            "its first bytes are damaged, or it is no log of this version: restore its directory from a backup",
         ));
     }
     Ok(None)
