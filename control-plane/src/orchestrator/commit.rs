@@ -57,7 +57,7 @@ impl Orchestrator {
 
     /// Queues now, and sees the outcome through even when the caller goes away: a failure concerns everybody.
     fn drive(&self, txns: Vec<Txn>, on_conflict: OnConflict) -> Commit {
-        let queued: Vec<_> = txns.into_iter().map(|txn| self.inner.store.txn(txn)).collect();
+        let queued = self.inner.store.txns(txns);
         let (sender, outcome) = oneshot::channel();
         let orchestrator = self.clone();
         tokio::spawn(async move {

@@ -46,6 +46,12 @@ pub trait Store: Send + Sync + 'static {
     /// nothing (no puts, and deletes of absent keys only) gets the current revision and is not seen by watchers.
     fn txn(&self, txn: Txn) -> BoxFuture<'static, Result<Revision, TxnError>>;
 
+    /// As [`Store::txn`] for each, one after the other, for a change that is too large for one transaction. A store that
+    /// bounds what waits takes them all or none.
+    fn txns(&self, txns: Vec<Txn>) -> Vec<BoxFuture<'static, Result<Revision, TxnError>>> {
+        txns.into_iter().map(|txn| self.txn(txn)).collect()
+    }
+
     /// Every batch from revision `from` on, which may lie in the future.
     fn watch(&self, from: Revision) -> Result<Watch, Compacted>;
 }

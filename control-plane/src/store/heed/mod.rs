@@ -134,12 +134,16 @@ impl Store for HeedStore {
     }
 
     fn txn(&self, txn: Txn) -> BoxFuture<'static, Result<Revision, TxnError>> {
-        let (reply, outcome) = oneshot::channel();
-        let queued = txn.check().and_then(|()| self.queue.push(Waiting { txn, reply }));
-        match queued {
-            // The writer drops replies unanswered only when it dies.
-            Ok(()) => async { outcome.await.unwrap_or(Err(TxnError::Closed)) }.boxed(),
-            Err(refused) => ready(Err(refused)).boxed(),
+        self.txns(vec![txn]).pop().unwrap_or_else(|| ready(Err(TxnError::Closed)).boxed())
+    }
+
+    fn txns(&self, txns: Vec<Txn>) -> Vec<BoxFuture<'static, Result<Revision, TxnError>>> {
+        let checked = txns.iter().try_for_each(Txn::check);
+        let (waiting, outcomes): (Vec<_>, Vec<_>) = txns.into_iter().map(wait_with).unzip();
+        let count = waiting.len();
+        match checked.and_then(|()| self.queue.push(waiting)) {
+            Ok(()) => outcomes.into_iter().map(answered).collect(),
+            Err(refused) => (0..count).map(|_| ready(Err(refused.clone())).boxed()).collect(),
         }
     }
 
@@ -147,6 +151,18 @@ impl Store for HeedStore {
         self.log.watch(from)
     }
 }
+
+fn wait_with(txn: Txn) -> (Waiting, Outcome) {
+    let (reply, outcome) = oneshot::channel();
+    (Waiting { txn, reply }, outcome)
+}
+
+/// The writer drops replies unanswered only when it dies.
+fn answered(outcome: Outcome) -> BoxFuture<'static, Result<Revision, TxnError>> {
+    async { outcome.await.unwrap_or(Err(TxnError::Closed)) }.boxed()
+}
+
+type Outcome = oneshot::Receiver<Result<Revision, TxnError>>;
 
 fn read_failed(error: ::heed::Error) -> Error {
     Error::Storage(Arc::new(error))

@@ -34,17 +34,18 @@ struct State {
 }
 
 impl Queue {
-    pub(super) fn push(&self, waiting: Waiting) -> Result<(), TxnError> {
+    /// Takes what belongs together, or nothing of it. The first one must fit; a large change is not cut for the others.
+    pub(super) fn push(&self, together: Vec<Waiting>) -> Result<(), TxnError> {
         let mut state = self.state();
         if state.closed {
             return Err(TxnError::Closed);
         }
-        let bytes = waiting.txn.bytes();
-        if state.waiting.len() >= MAX_WAITING_TXNS || state.bytes + bytes > MAX_WAITING_BYTES {
+        let first = together.first().map_or(0, |waiting| waiting.txn.bytes());
+        if state.waiting.len() >= MAX_WAITING_TXNS || state.bytes + first > MAX_WAITING_BYTES {
             return Err(TxnError::Overloaded { waiting: state.waiting.len() });
         }
-        state.bytes += bytes;
-        state.waiting.push_back(waiting);
+        state.bytes += together.iter().map(|waiting| waiting.txn.bytes()).sum::<usize>();
+        state.waiting.extend(together);
         drop(state);
         self.arrived.notify_one();
         Ok(())
@@ -96,8 +97,8 @@ const UNPOISONED: &str = "nothing panics while holding the queue";
 mod tests {
     use super::*;
 
-    fn waiting(value: usize) -> Waiting {
-        Waiting { txn: Txn::new().put("k", vec![0; value]), reply: oneshot::channel().0 }
+    fn waiting(value: usize) -> Vec<Waiting> {
+        vec![Waiting { txn: Txn::new().put("k", vec![0; value]), reply: oneshot::channel().0 }]
     }
 
     #[test]
@@ -127,6 +128,18 @@ mod tests {
         let queue = Queue::default();
         queue.push(waiting(MAX_WAITING_BYTES - 1)).unwrap();
         assert!(matches!(queue.push(waiting(0)), Err(TxnError::Overloaded { waiting: 1 })));
+    }
+
+    #[test]
+    fn a_large_change_is_taken_whole_and_others_wait_for_it() {
+        let queue = Queue::default();
+        let large: Vec<_> = (0..40).flat_map(|_| waiting(1024 * 1024)).collect();
+        queue.push(large).unwrap();
+        assert!(matches!(queue.push(waiting(0)), Err(TxnError::Overloaded { waiting: 40 })));
+        while queue.state().bytes > 0 {
+            queue.take_group().unwrap();
+        }
+        queue.push(waiting(0)).unwrap();
     }
 
     #[test]
