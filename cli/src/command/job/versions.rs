@@ -43,18 +43,9 @@ impl Versions {
 
 fn table(versions: &[Job]) -> Table {
     let columns = vec![Column::new("Created At"), Column::new("Job Version")];
-    let latest = versions.iter().map(|job| job.version).max();
-    let row = |job: &Job| vec![created(job, latest), job.version.to_string()];
+    // A version is never modified, so that is when it came.
+    let row = |job: &Job| vec![cell::time(Timestamp(job.modify_time), true), job.version.to_string()];
     Table::new(columns, versions.iter().map(row).collect())
-}
-
-/// The first version came with the job, the latest with its last change; when those between came is not kept.
-fn created(job: &Job, latest: Option<u64>) -> String {
-    match job.version {
-        0 | 1 => cell::time(Timestamp(job.create_time), true),
-        version if Some(version) == latest => cell::time(Timestamp(job.modify_time), true),
-        _ => String::new(),
-    }
 }
 
 #[cfg(test)]
@@ -66,16 +57,14 @@ mod tests {
     #[test]
     fn looks_like_this() {
         let versions: Vec<Job> = serde_json::from_value(json!([
-            {"Version": 1, "CreateTime": 1_727_848_800_000_000_000_i64},
-            {"Version": 2},
-            {"Version": 3, "CreateTime": 1_727_848_800_000_000_000_i64, "ModifyTime": 1_727_848_803_000_000_000_i64}
+            {"Version": 1, "ModifyTime": 1_727_848_800_000_000_000_i64},
+            {"Version": 2, "ModifyTime": 1_727_848_803_000_000_000_i64}
         ]))
         .unwrap();
         let expected = concat!(
             " CREATED AT           JOB VERSION\n",
             " 2024-10-02 06:00:00  1\n",
-            "                      2\n",
-            " 2024-10-02 06:00:03  3\n",
+            " 2024-10-02 06:00:03  2\n",
         );
         assert_eq!(table(&versions).render(&Look { header: true, style: false }), expected);
     }

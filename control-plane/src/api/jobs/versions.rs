@@ -1,10 +1,13 @@
 //! All versions of a job (api.md 3.9).
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Extension;
 use axum::extract::{Path, State};
 use bacalhau_protocol::api::{self, ListResponse};
+use bacalhau_protocol::model::{Job, topic};
+use bacalhau_protocol::time::Timestamp;
 
 use super::{lookup, show};
 use crate::api::answer::Answer;
@@ -12,8 +15,9 @@ use crate::api::caller::{Action, Caller, Resource, authorize};
 use crate::api::error::ApiError;
 use crate::api::query::Params;
 use crate::api::routes::Api;
+use crate::state::HistoryQuery;
 
-/// Lists a job's versions, oldest first.
+/// Lists a job's versions, oldest first. Each was last modified when it came: clients show that as its time of creation.
 pub(in crate::api) async fn list(
     State(api): State<Arc<Api>>,
     Extension(caller): Extension<Caller>,
@@ -23,6 +27,25 @@ pub(in crate::api) async fn list(
     let job = lookup::job(&api, &text, params.namespace()).await?;
     authorize(&caller, Action::Read, Resource::Job { submitter: &job.submitter })?;
     let versions = api.parts.orchestrator.reader().versions(&job.id).await?;
-    let items = versions.iter().map(|(version, spec)| show::job(&caller, &job, *version, spec)).collect();
-    Ok(Answer(ListResponse { next_token: String::new(), items }))
+    let came = came(&api, &job).await?;
+    let shown = versions.iter().map(|(version, spec)| {
+        let shown = show::job(&caller, &job, *version, spec);
+        let modify_time = came.get(version).map_or(0, |at| at.0);
+        api::Job { modify_time, ..shown }
+    });
+    Ok(Answer(ListResponse { next_token: String::new(), items: shown.collect() }))
+}
+
+/// When each version came. The head knows the first and the current one; those between began with an event, unless it is
+/// among what a service has forgotten of its past.
+async fn came(api: &Api, job: &Job) -> Result<BTreeMap<u64, Timestamp>, ApiError> {
+    let mut came = BTreeMap::from([(job.version, job.version_created)]);
+    for version in 1..job.version {
+        let first = HistoryQuery { after: 0, limit: 1, version: Some(version) };
+        let found = api.parts.orchestrator.reader().history(job, &first, |_| true).await?;
+        let beginning = found.entries.first().filter(|entry| entry.event.topic == topic::SUBMISSION);
+        came.extend(beginning.map(|entry| (version, entry.event.at)));
+    }
+    came.insert(1, job.created);
+    Ok(came)
 }
