@@ -82,6 +82,7 @@ const HISTORY: &[Query] = &[
     Query("event_type", Word(&["all", "job", "execution"]), "only of this level"),
     Query("execution_id", Text, "only of this execution; the start of its id is enough"),
     Query("since", Number, "Unix seconds of the earliest"),
+    Query("wait", Number, "seconds to wait, at most 10, while there is nothing new and something may happen"),
     Query("limit", Number, "most items of a page; 100 when 0"),
     TOKEN,
 ];

@@ -12,6 +12,7 @@ mod history;
 pub mod keys;
 mod line;
 mod load;
+mod news;
 mod node;
 mod read;
 mod world;
@@ -21,6 +22,7 @@ pub use history::HistoryEntry;
 pub use line::{Line, Precedence};
 pub use load::LoadError;
 pub(crate) use load::load_job;
+pub use news::News;
 pub use node::{NodeRecord, OtherKey};
 pub use read::{
     ExecutionOrder, ExecutionPage, ExecutionQuery, HistoryPage, HistoryQuery, JobOrder, JobPage, JobQuery,

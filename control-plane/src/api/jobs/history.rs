@@ -1,6 +1,7 @@
 //! What happened to a job (api.md 3.7).
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Extension;
 use axum::extract::{Path, State};
@@ -22,6 +23,9 @@ use crate::state::{HistoryEntry, HistoryQuery};
 /// Entries of a page when the client does not say.
 const DEFAULT_LIMIT: usize = 100;
 
+/// Longest wait for something to happen, seconds; well below the time limit of a request.
+const MAX_WAIT_SECS: u64 = 10;
+
 /// Which entries to show.
 pub(super) struct Page {
     /// Of all versions when absent.
@@ -34,7 +38,7 @@ pub(super) struct Page {
     after: u64,
 }
 
-/// Lists history.
+/// Lists history; with `wait`, an empty page that another may follow is held back until something happens.
 pub(in crate::api) async fn list(
     State(api): State<Arc<Api>>,
     Extension(caller): Extension<Caller>,
@@ -44,7 +48,22 @@ pub(in crate::api) async fn list(
     let job = lookup::job(&api, &text, params.namespace()).await?;
     authorize(&caller, Action::Read, Resource::Job { submitter: &job.submitter })?;
     let asked = asked(&api, &params, &job).await?;
-    Ok(Answer(page(&api, &caller, &job, &asked).await?))
+    let wait = Duration::from_secs(params.number("wait")?.min(MAX_WAIT_SECS));
+    if wait.is_zero() {
+        return Ok(Answer(page(&api, &caller, &job, &asked).await?));
+    }
+    let mut news = api.parts.orchestrator.reader().news(&job.id).await?;
+    let mut limit = std::pin::pin!(tokio::time::sleep(wait));
+    loop {
+        let (page, is_behind) = look(&api, &caller, &job, &asked).await?;
+        if is_behind || !page.items.is_empty() || page.next_token.is_empty() {
+            return Ok(Answer(page));
+        }
+        tokio::select! {
+            () = news.next() => {}
+            () = limit.as_mut() => return Ok(Answer(page)),
+        }
+    }
 }
 
 /// One page of a job's history, oldest first.
@@ -54,6 +73,16 @@ pub(super) async fn page(
     job: &Job,
     page: &Page,
 ) -> Result<ListResponse<HistoryItem>, ApiError> {
+    Ok(look(api, caller, job, page).await?.0)
+}
+
+/// One page, and whether there is more to look at already.
+async fn look(
+    api: &Api,
+    caller: &Caller,
+    job: &Job,
+    page: &Page,
+) -> Result<(ListResponse<HistoryItem>, bool), ApiError> {
     let reader = api.parts.orchestrator.reader();
     // Whether more can happen is asked first: what happens after that is found by the next page.
     let may_grow = may_grow(api, job, page).await?;
@@ -62,7 +91,7 @@ pub(super) async fn page(
     let has_more = found.more || may_grow;
     let next_token = if has_more { page.token(found.position).to_string() } else { String::new() };
     let items = found.entries.into_iter().map(|entry| show(caller, job, entry)).collect();
-    Ok(ListResponse { next_token, items })
+    Ok((ListResponse { next_token, items }, found.more))
 }
 
 /// The token stays until nothing more can happen: clients poll with it (api.md 3.7).

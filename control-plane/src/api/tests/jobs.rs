@@ -1,4 +1,5 @@
 use bacalhau_protocol::api::decode::MAX_SPEC_BYTES;
+use bacalhau_protocol::time::Timestamp;
 use serde_json::{Value, json};
 
 use super::world::{JOBS, World, completed, job, only_execution};
@@ -80,6 +81,16 @@ async fn a_name_submitted_again_is_an_update() {
     let numbers: Vec<_> =
         versions["Items"].as_array().unwrap().iter().map(|job| job["Version"].clone()).collect();
     assert_eq!(numbers, [1, 2, 3]);
+    let history = world.get(&format!("{JOBS}/web/history?event_type=job&all_job_versions=true")).await.ok();
+    let begun = |version: u64| {
+        let begins =
+            |event: &&Value| event["JobVersion"] == version && event["Event"]["Topic"] == "Submission";
+        history["Items"].as_array().unwrap().iter().find(begins).unwrap()["Time"].clone()
+    };
+    for (index, version) in [1, 2, 3].into_iter().enumerate() {
+        let came = Timestamp(versions["Items"][index]["ModifyTime"].as_i64().unwrap());
+        assert_eq!(json!(came.to_string()), begun(version), "version {version}");
+    }
     assert_eq!(world.get(&format!("{JOBS}/web?job_version=2")).await.ok()["Job"]["Version"], 2);
     let missing = world.get(&format!("{JOBS}/web?job_version=99")).await.refusal();
     assert_eq!(missing, (404, "NotFound".into(), format!("job version 99 not found for job {id}")));
@@ -243,6 +254,24 @@ async fn a_job_is_run_again_as_its_next_version() {
         assert!(of(&first) < of(&second), "{order}: {first} {second}");
     }
     assert_eq!(world.put(&format!("{JOBS}/again/rerun"), json!({"JobVersion": 9})).await.status, 404);
+}
+
+#[tokio::test]
+async fn history_can_be_waited_for() {
+    let world = World::start().await;
+    let node = world.join("n-1", &[], false).await;
+    let id = world.submit(job("a", "ops")).await;
+    let execution = only_execution(&world, &id).await["ID"].as_str().unwrap().to_owned();
+    let seen = world.get(&format!("{JOBS}/{id}/history")).await.ok();
+    let path = format!("{JOBS}/{id}/history?wait=10&next_token={}", seen["NextToken"].as_str().unwrap());
+    let end = completed(&execution, None, "");
+    let (news, ()) = tokio::join!(world.get(&path), world.observe(&node, 1, end));
+    let news = news.ok();
+    assert!(!news["Items"].as_array().unwrap().is_empty(), "{news}");
+    // There is nothing to wait for when the job has ended.
+    let rest = world.get(&format!("{JOBS}/{id}/history?wait=10&limit=1000")).await.ok();
+    assert_eq!(rest["NextToken"], "");
+    assert_eq!(world.get(&format!("{JOBS}/{id}/history?wait=soon")).await.status, 400);
 }
 
 #[tokio::test]

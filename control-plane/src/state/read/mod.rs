@@ -18,7 +18,7 @@ use bacalhau_protocol::wire::stream::Sha256Hash;
 use bytes::Bytes;
 
 use super::keys;
-use crate::store::{self, Entry, Range, Store, prefix_end};
+use crate::store::{self, Entry, Range, Store, Watch, prefix_end};
 
 pub use self::executions::{ExecutionOrder, ExecutionPage, ExecutionQuery};
 pub use self::history::{HistoryPage, HistoryQuery};
@@ -268,6 +268,18 @@ impl Reader {
         })
         .await?;
         Ok(referenced)
+    }
+
+    /// Every change after what can be read now.
+    pub(super) async fn watch_from_now(&self) -> Result<Watch, ReadError> {
+        let nothing = keys::nodes();
+        loop {
+            let revision = self.store.range(nothing.clone(), nothing.clone(), 1, false).await?.revision;
+            // Where so much happened in between that the log has moved on, it is asked again where it stands.
+            if let Ok(watch) = self.store.watch(revision + 1) {
+                return Ok(watch);
+            }
+        }
     }
 
     async fn scan(
