@@ -10,7 +10,7 @@ use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_
 use axum::extract::{Path, State};
 use axum::response::Response;
 use bacalhau_protocol::api::{LogFrame, LogLine};
-use bacalhau_protocol::model::{Execution, Job, RunOutput};
+use bacalhau_protocol::model::{ComputeState, Execution, Job, ObservedState, RunOutput};
 use bacalhau_protocol::wire::stream::LogItem;
 
 use super::lookup;
@@ -31,6 +31,12 @@ struct Asked {
     tail: bool,
     follow: bool,
     params: Params,
+}
+
+/// What a node sent.
+enum Relayed {
+    Output,
+    Nothing,
 }
 
 /// The client is gone; nobody is left to tell.
@@ -67,7 +73,11 @@ fn accept(
 
 async fn serve(api: &Api, asked: &Asked, mut socket: WebSocket) {
     let served = match open(api, asked).await {
-        Ok((execution, Ok(logs))) => relay(&mut socket, logs, &execution).await,
+        Ok((execution, Ok(logs))) => match relay(&mut socket, logs, &execution).await {
+            Ok(Relayed::Nothing) => explain_silence(api, &mut socket, &execution, asked.follow).await,
+            Ok(Relayed::Output) => Ok(()),
+            Err(Gone) => Err(Gone),
+        },
         Ok((execution, Err(error))) => replay(&mut socket, &execution, &error).await,
         Err(error) => complain(&mut socket, &error.0.message).await,
     };
@@ -97,36 +107,86 @@ async fn choose(api: &Api, job: &Job, params: &Params) -> Result<Execution, ApiE
     let executions = api.parts.orchestrator.reader().executions_page(job, &query).await?.executions;
     let ran = |execution: &&Execution| execution.output.is_some() || !execution.is_terminal();
     let chosen = executions.iter().find(ran).or_else(|| executions.first()).cloned();
-    chosen.ok_or_else(|| ApiError::bad_request(format!("no executions found for job {}", job.id)))
+    chosen.ok_or_else(|| ApiError::bad_request(no_executions(job)))
+}
+
+fn no_executions(job: &Job) -> String {
+    let why = if job.message.is_empty() { String::new() } else { format!(": {}", job.message) };
+    format!("no executions found for job {}, which is {}{why}", job.id, job.state.as_str())
+}
+
+/// Why an execution whose node sent nothing has no output, unless it just printed nothing.
+async fn explain_silence(
+    api: &Api,
+    socket: &mut WebSocket,
+    execution: &Execution,
+    followed: bool,
+) -> Result<(), Gone> {
+    // It may have ended while it was followed.
+    let now = api.parts.orchestrator.reader().execution(&execution.job_id, &execution.id).await;
+    let now = now.ok().flatten();
+    match never_ran(now.as_ref().unwrap_or(execution)) {
+        Some(why) => complain(socket, &why).await,
+        None if !followed && execution.observed < ObservedState::Running => {
+            let message = format!(
+                "the task of execution {} has not started on node {} yet; follow the log to wait for it",
+                execution.id, execution.node_id
+            );
+            complain(socket, &message).await
+        }
+        None => Ok(()),
+    }
+}
+
+/// Why an execution that ended has no output, unless its task came to an end of its own.
+fn never_ran(execution: &Execution) -> Option<String> {
+    if !execution.is_terminal() || execution.output.is_some() {
+        return None;
+    }
+    let message = [&execution.observed_message, &execution.desired_message];
+    let message = message.into_iter().find(|message| !message.is_empty());
+    Some(format!(
+        "execution {} on node {} has no output: it ended as {}{}",
+        execution.id,
+        execution.node_id,
+        ComputeState::word(execution.compute_state().number().into()).unwrap_or_default(),
+        message.map(|message| format!(" ({message})")).unwrap_or_default()
+    ))
 }
 
 /// Passes on what the node sends. A link that breaks is told; what the client sends only matters for its end.
-async fn relay(socket: &mut WebSocket, mut logs: LogStream, execution: &Execution) -> Result<(), Gone> {
+async fn relay(socket: &mut WebSocket, mut logs: LogStream, execution: &Execution) -> Result<Relayed, Gone> {
+    let mut relayed = Relayed::Nothing;
     let (mut stdout, mut stderr) = (Utf8Chunks::default(), Utf8Chunks::default());
     loop {
         let item = tokio::select! {
             item = logs.next() => item,
-            closed = closed(socket) => return closed,
+            Gone = closed(socket) => return Err(Gone),
         };
+        if matches!(item, Ok(Some(LogItem::Stdout(_) | LogItem::Stderr(_)))) {
+            relayed = Relayed::Output;
+        }
         match item {
             Ok(Some(LogItem::Stdout(bytes))) => line(socket, LogLine::STDOUT, stdout.text(&bytes)).await?,
             Ok(Some(LogItem::Stderr(bytes))) => line(socket, LogLine::STDERR, stderr.text(&bytes)).await?,
             Ok(Some(LogItem::End) | None) => break,
             Err(error) => {
                 let message = format!("the output of execution {} broke off: {error}", execution.id);
-                return complain(socket, &message).await;
+                complain(socket, &message).await?;
+                return Ok(Relayed::Output);
             }
         }
     }
     line(socket, LogLine::STDOUT, stdout.rest()).await?;
-    line(socket, LogLine::STDERR, stderr.rest()).await
+    line(socket, LogLine::STDERR, stderr.rest()).await?;
+    Ok(relayed)
 }
 
 /// Gives what is held here of an execution whose node cannot be asked, and says what is missing.
 async fn replay(socket: &mut WebSocket, execution: &Execution, error: &RelayError) -> Result<(), Gone> {
     let Some(output) = &execution.output else {
-        return complain(socket, &format!("no output of execution {} is held here: {error}", execution.id))
-            .await;
+        let unknown = || format!("no output of execution {} is held here: {error}", execution.id);
+        return complain(socket, &never_ran(execution).unwrap_or_else(unknown)).await;
     };
     line(socket, LogLine::STDOUT, output.stdout.clone()).await?;
     line(socket, LogLine::STDERR, output.stderr.clone()).await?;
@@ -158,10 +218,10 @@ async fn send(socket: &mut WebSocket, frame: &LogFrame) -> Result<(), Gone> {
 }
 
 /// Waits for the client's end.
-async fn closed(socket: &mut WebSocket) -> Result<(), Gone> {
+async fn closed(socket: &mut WebSocket) -> Gone {
     loop {
         match socket.recv().await {
-            None | Some(Err(_) | Ok(Message::Close(_))) => return Err(Gone),
+            None | Some(Err(_) | Ok(Message::Close(_))) => return Gone,
             Some(Ok(_)) => {}
         }
     }

@@ -5,6 +5,8 @@ use tokio_tungstenite::connect_async;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
+use bacalhau_protocol::model::{Observation, ObservedState};
+
 use super::world::{JOBS, World, completed, job, only_execution};
 
 /// All frames of a log stream, which must end with Close 1000.
@@ -30,8 +32,25 @@ async fn what_is_wrong_is_told_in_a_frame() {
     assert_eq!(nobody, [json!({"error": "job not found: nobody", "value": {"Type": 0, "Line": ""}})]);
     let id = world.submit(job("waits", "batch")).await;
     let waiting = frames(&world, &format!("{JOBS}/{id}/logs")).await;
-    assert_eq!(waiting[0]["error"], format!("no executions found for job {id}"));
+    let why = waiting[0]["error"].as_str().unwrap();
+    assert!(why.starts_with(&format!("no executions found for job {id}, which is ")), "{why}");
     assert_eq!(world.get(&format!("{JOBS}/{id}/logs")).await.status, 426);
+}
+
+#[tokio::test]
+async fn a_task_that_never_ran_says_why_there_is_no_output() {
+    let world = World::start().await;
+    let node = world.join("n-1", &[], false).await;
+    let id = world.submit(job("a", "ops")).await;
+    let execution = only_execution(&world, &id).await["ID"].as_str().unwrap().to_owned();
+    let (state, message) = (ObservedState::Failed, "the image cannot be had".to_owned());
+    let failed = Observation { state, message, output: None, ..completed(&execution, None, "") };
+    world.observe(&node, 1, failed).await;
+    let said = frames(&world, &format!("{JOBS}/{id}/logs")).await;
+    let expected = format!(
+        "execution {execution} on node n-1 has no output: it ended as Failed (the image cannot be had)"
+    );
+    assert_eq!(said[0]["error"], expected);
 }
 
 #[tokio::test]
