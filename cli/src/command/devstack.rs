@@ -137,16 +137,10 @@ impl Devstack {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::Parser;
-
-    #[derive(Parser)]
-    struct Wrapper {
-        #[command(flatten)]
-        devstack: Devstack,
-    }
+    use crate::flags::parsed::parsed;
 
     fn plan(arguments: &[&str]) -> anyhow::Result<Plan> {
-        Wrapper::try_parse_from(["devstack"].iter().chain(arguments)).unwrap().devstack.plan("x".into())
+        parsed::<Devstack>(arguments).unwrap().plan("x".into())
     }
 
     #[test]

@@ -78,17 +78,10 @@ fn parse_timeout(text: &str) -> Result<Duration, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::Parser;
-
-    #[derive(Parser)]
-    struct Wrapper {
-        #[command(flatten)]
-        flags: DownloadFlags,
-    }
+    use crate::flags::parsed::parsed;
 
     fn read(arguments: &[&str]) -> Result<DownloadFlags, String> {
-        let read = Wrapper::try_parse_from(["x"].iter().chain(arguments));
-        read.map(|read| read.flags).map_err(|error| error.to_string())
+        parsed(arguments).map_err(|error| error.to_string())
     }
 
     #[test]

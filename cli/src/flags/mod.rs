@@ -7,6 +7,8 @@ pub mod input;
 pub mod job;
 pub mod network;
 pub mod older;
+#[cfg(test)]
+pub(crate) mod parsed;
 pub mod publisher;
 pub mod result_path;
 pub mod run;

@@ -185,19 +185,13 @@ const OLDER: &[Older] = &[
 
 #[cfg(test)]
 mod tests {
-    use clap::Parser;
 
     use super::*;
     use crate::config::keys;
-
-    #[derive(Parser)]
-    struct Wrapper {
-        #[command(flatten)]
-        older: OlderFlags<false>,
-    }
+    use crate::flags::parsed::parsed;
 
     fn parse(arguments: &[&str]) -> OlderFlags<false> {
-        Wrapper::try_parse_from(["serve"].iter().chain(arguments)).unwrap().older
+        parsed(arguments).unwrap()
     }
 
     #[test]
