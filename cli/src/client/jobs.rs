@@ -62,6 +62,8 @@ pub struct HistoryQuery {
     pub all_versions: bool,
     /// Where the job's name is looked up.
     pub namespace: String,
+    /// While there is nothing new, the answer may be held back so long, seconds.
+    pub wait_secs: u64,
 }
 
 /// In what a job differs from the stored one of its name (api.md 3.2).
@@ -153,6 +155,7 @@ impl Client {
             ("job_version", said_unless_zero(query.job_version)),
             ("all_job_versions", said_if(query.all_versions)),
             ("namespace", query.namespace.clone()),
+            ("wait", said_unless_zero(query.wait_secs.min(self.answer_timeout().as_secs() / 2))),
         ];
         self.get(with_query(self.url(JOBS, &[job, "history"]), &pairs)).await
     }

@@ -77,13 +77,18 @@ impl Client {
         body: Option<&B>,
     ) -> Result<T> {
         let path = url.path().to_owned();
-        let mut request = self.request(method, url).timeout(self.config.timeout.unwrap_or(ANSWER_TIMEOUT));
+        let mut request = self.request(method, url).timeout(self.answer_timeout());
         if let Some(body) = body {
             request = request.json(body);
         }
         let response = self.send(request).await?;
         let body = response.bytes().await.map_err(|error| self.transport(error))?;
         serde_json::from_slice(&body).map_err(|source| Error::Answer { path, source })
+    }
+
+    /// Longest wait for the whole of an answer.
+    fn answer_timeout(&self) -> Duration {
+        self.config.timeout.unwrap_or(ANSWER_TIMEOUT)
     }
 
     fn request(&self, method: Method, url: Url) -> RequestBuilder {

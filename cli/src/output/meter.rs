@@ -1,9 +1,10 @@
 //! How far a transfer has come: one line on a terminal's stderr, gone when the transfer is over.
 
-use std::io::{self, IsTerminal as _};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressFinish, ProgressStyle};
+
+use super::status_line::is_watched;
 
 /// The line. Clones are the same line.
 #[derive(Clone, Debug)]
@@ -18,8 +19,7 @@ const TICK: Duration = Duration::from_millis(500);
 impl Meter {
     /// A line about so many bytes, where a person looks on. It has no colours.
     pub fn new(total: Option<u64>) -> Self {
-        let is_dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
-        if !io::stderr().is_terminal() || is_dumb {
+        if !is_watched() {
             return Self::silent();
         }
         let bar = ProgressBar::with_draw_target(total, ProgressDrawTarget::stderr())

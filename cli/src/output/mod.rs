@@ -4,6 +4,8 @@ pub mod cell;
 pub mod csv;
 pub mod document;
 pub mod meter;
+pub mod status_line;
+pub mod steps;
 pub mod table;
 
 use std::io::{self, IsTerminal, Write};
@@ -11,6 +13,8 @@ use std::io::{self, IsTerminal, Write};
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 
+pub use status_line::StatusLine;
+pub use steps::Steps;
 pub use table::{Column, Table};
 
 /// Forms of a list.
@@ -112,6 +116,11 @@ pub fn print(text: &str) -> io::Result<()> {
 pub fn note(text: &str) {
     // Nobody is left to be told when stderr is gone.
     let _ = writeln!(io::stderr(), "{text}");
+}
+
+/// Tells how to see what a page leaves out. A token holds no filters, so the command has to be the same.
+pub fn note_more(token: &str) {
+    note(&format!("\nTo fetch more records, run the same command with:\n\t--next-token {token}"));
 }
 
 /// Tells something that went less than well.

@@ -1,13 +1,13 @@
 //! What a person sees while a job is waited for: events on stdout, a line about the present on a terminal's stderr.
 
-use std::io::{IsTerminal as _, Write as _};
+use std::io::IsTerminal as _;
 
 use bacalhau_protocol::api::{Execution, HistoryItem};
 
 use super::grouped::Grouped;
 use super::progress::Progress;
 use crate::flags::runtime::Runtime;
-use crate::output;
+use crate::output::{self, StatusLine};
 
 /// How events are shown.
 #[derive(Debug)]
@@ -18,12 +18,6 @@ pub(super) enum Display {
     Lines { progress: Progress, status: StatusLine },
     /// One line per execution.
     Grouped(Box<Grouped>),
-}
-
-/// One line of a terminal that is written again and again and leaves nothing behind.
-#[derive(Debug, Default)]
-pub(super) struct StatusLine {
-    shown: bool,
 }
 
 impl Display {
@@ -54,7 +48,7 @@ impl Display {
     /// Shows how far the executions are, where that can be taken back.
     pub(super) fn status(&mut self, executions: &[Execution]) {
         if let Self::Lines { status, .. } = self {
-            status.show(&summary(executions));
+            status.show(summary(executions));
         }
     }
 
@@ -75,23 +69,6 @@ impl Display {
             Self::Grouped(grouped) => output::print(&grouped.end())?,
         }
         Ok(())
-    }
-}
-
-impl StatusLine {
-    fn show(&mut self, text: &str) {
-        if !std::io::stderr().is_terminal() || text.is_empty() {
-            return;
-        }
-        self.shown = true;
-        // Nobody is left to be told when stderr is gone.
-        let _ = write!(std::io::stderr(), "\r\x1b[2K {text}");
-    }
-
-    pub(super) fn clear(&mut self) {
-        if std::mem::take(&mut self.shown) {
-            let _ = write!(std::io::stderr(), "\r\x1b[2K");
-        }
     }
 }
 

@@ -23,11 +23,16 @@ pub(super) fn cut_short(watched: Watched, job: &str, limit: Option<Duration>) ->
 /// What went wrong with a job.
 pub(super) fn failure(job: &Job, colour: bool) -> String {
     let state = job.state.state_type.as_str().to_lowercase();
-    let text = match job.state.message.as_str() {
+    let details = &job.state.details;
+    let mut text = match job.state.message.as_str() {
         "" => format!("job {state}"),
         message => format!("job {state}: {message}"),
     };
-    let failure = match job.state.details.get("Hint") {
+    if let Some(error) = details.get("LastError").filter(|error| !text.contains(error.as_str())) {
+        let node = details.get("LastNode").map(|node| format!(", on node {node}")).unwrap_or_default();
+        text.push_str(&format!("; the last error{node}: {error}"));
+    }
+    let failure = match details.get("Hint") {
         Some(hint) => anyhow::Error::new(error::Advised::new(text, hint.clone())),
         None => anyhow::Error::msg(text),
     };
@@ -63,6 +68,18 @@ mod tests {
     #[test]
     fn failures_say_why_and_what_to_do() {
         assert_eq!(failure(&job(""), false), "\nError: job failed: exit code 3\nHint:  look at the logs");
+    }
+
+    #[test]
+    fn the_last_error_of_a_job_that_was_tried_often_is_told() {
+        let mut job = job("");
+        job.state.message = "retried too many times".to_owned();
+        for (key, value) in [("LastError", "exit code 3"), ("LastNode", "gw-7")] {
+            job.state.details.insert(key.to_owned(), value.to_owned());
+        }
+        let expected =
+            "\nError: job failed: retried too many times; the last error, on node gw-7: exit code 3\n";
+        assert!(failure(&job, false).starts_with(expected), "{}", failure(&job, false));
     }
 
     #[test]

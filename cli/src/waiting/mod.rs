@@ -61,9 +61,16 @@ pub async fn after(client: &Client, id: &str, submission: &Submission<'_>) -> an
     Box::pin(conclude(client, &stored, watched, submission)).await
 }
 
-/// Waits until nothing more can happen to a job, without showing anything.
-pub async fn until_ended(client: &Client, job: &str, limit: Duration) -> anyhow::Result<Watched> {
-    Box::pin(watch::watch(client, job, false, Some(limit), &mut ())).await
+/// Waits until nothing more can happen to a job.
+pub async fn until_ended(
+    client: &Client,
+    job: &str,
+    limit: Duration,
+    observer: &mut (impl Observer + Send),
+) -> anyhow::Result<Watched> {
+    let watched = Box::pin(watch::watch(client, job, false, Some(limit), observer)).await;
+    observer.end()?;
+    watched
 }
 
 const CHECKING: &str =
@@ -72,28 +79,13 @@ const WAITING: &str =
     "Waiting for logs... (Enter Ctrl+C to exit at any time, your job will continue running):\n\n";
 
 /// Hears what happens to a job while it is waited for.
-trait Observer {
+pub trait Observer {
     /// Something happened.
     fn event(&mut self, item: &HistoryItem) -> anyhow::Result<()>;
-    /// Nothing happened for a while: these executions there are, and these nodes cannot be reached.
-    fn lull(&mut self, executions: &[Execution], away: &[NodeState]) -> anyhow::Result<()>;
+    /// Now and then: these executions there are, and these nodes cannot be reached.
+    fn look(&mut self, executions: &[Execution], away: &[NodeState]) -> anyhow::Result<()>;
     /// There will be no more.
     fn end(&mut self) -> anyhow::Result<()>;
-}
-
-/// Hears nothing.
-impl Observer for () {
-    fn event(&mut self, _: &HistoryItem) -> anyhow::Result<()> {
-        Ok(())
-    }
-
-    fn lull(&mut self, _: &[Execution], _: &[NodeState]) -> anyhow::Result<()> {
-        Ok(())
-    }
-
-    fn end(&mut self) -> anyhow::Result<()> {
-        Ok(())
-    }
 }
 
 /// Shows events, and tells of nodes that are silent.
@@ -107,7 +99,7 @@ impl Observer for Shown {
         self.display.event(item)
     }
 
-    fn lull(&mut self, executions: &[Execution], away: &[NodeState]) -> anyhow::Result<()> {
+    fn look(&mut self, executions: &[Execution], away: &[NodeState]) -> anyhow::Result<()> {
         self.display.status(executions);
         for note in self.silence.notes(executions, away) {
             self.display.note(&note);

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bacalhau_protocol::api::HistoryType;
 use bacalhau_protocol::model::JobState;
+use tokio::time::Interval;
 
 use super::Observer;
 use crate::client::{Client, Error, ExecutionQuery, HistoryQuery, NodeListQuery, Result};
@@ -22,17 +23,22 @@ pub enum Watched {
     Interrupted,
 }
 
-/// First pause between two looks; it doubles while nothing happens.
+/// First pause between two questions for news; it doubles while nothing happens.
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
-/// Longest pause between two looks.
+/// Longest pause between two questions for news.
 const LONGEST_PAUSE: Duration = Duration::from_millis(500);
-/// Events of one look.
+/// How long a server may hold its answer back until there are news, seconds. Those that do not know how answer at once.
+const WAIT_SECS: u64 = 10;
+/// Events of one answer.
 const PAGE: u32 = 100;
 
-/// After how long without an event it is looked at what the job waits for, and how often again.
-const LULL: Duration = Duration::from_secs(3);
-/// Executions that are looked at during a lull; a larger job tells its story by events alone.
-const LULL_EXECUTIONS: u32 = 1000;
+/// When it is first looked at what the job waits for, and how often again.
+const FIRST_LOOK: Duration = Duration::from_millis(500);
+const LOOK: Duration = Duration::from_secs(3);
+/// Executions read at a time during a look. A job of so many is looked at half as often, one of twice as many a third.
+const LOOK_PAGE: u32 = 1000;
+/// Pages of executions read during a look; a larger job tells its story by events alone.
+const LOOK_PAGES: u32 = 10;
 
 /// Shows every event of a job until its end, the limit or Ctrl-C. A server that goes away for a while does not end it.
 pub(super) async fn watch(
@@ -53,6 +59,7 @@ pub(super) async fn until_placed(
 ) -> anyhow::Result<Watched> {
     let placed = async {
         let mut patience = Patience::default();
+        let mut query = news();
         loop {
             let answer = client.job(job, 0, "").await;
             if let Some(answer) = patience.passing(answer)? {
@@ -66,6 +73,12 @@ pub(super) async fn until_placed(
                 }
             }
             patience.pause().await;
+            if let Some(page) = patience.passing(client.history(job, &query).await)?
+                && !page.items.is_empty()
+            {
+                query.next_token = page.next_token;
+                patience.reset();
+            }
         }
     };
     bounded(limit, placed).await
@@ -82,82 +95,107 @@ async fn bounded(
     }
 }
 
+fn news() -> HistoryQuery {
+    HistoryQuery { limit: PAGE, event_type: "all".into(), wait_secs: WAIT_SECS, ..HistoryQuery::default() }
+}
+
 async fn events(
     client: &Client,
     job: &str,
     long_running: bool,
     observer: &mut (impl Observer + Send),
 ) -> anyhow::Result<Watched> {
-    let mut query = HistoryQuery { limit: PAGE, event_type: "all".into(), ..HistoryQuery::default() };
+    let mut query = news();
     let mut patience = Patience::default();
+    let mut looks = Looks::new();
     loop {
-        if let Some(page) = patience.passing(client.history(job, &query).await)? {
-            for item in &page.items {
-                observer.event(item)?;
-                if long_running && item.history_type == HistoryType::ExecutionLevel {
-                    return Ok(Watched::Started);
+        let answer = {
+            let question = async {
+                patience.pause().await;
+                client.history(job, &query).await
+            };
+            let mut question = std::pin::pin!(question);
+            loop {
+                tokio::select! {
+                    answer = question.as_mut() => break answer,
+                    () = looks.due() => looks.look(client, job, observer).await?,
                 }
             }
-            if page.next_token.is_empty() {
-                return Ok(Watched::Finished);
-            }
-            query.next_token = page.next_token;
-            if !page.items.is_empty() {
-                patience.reset();
-                continue;
-            }
-            if patience.is_lull() {
-                lull(client, job, observer).await?;
+        };
+        let Some(page) = patience.passing(answer)? else { continue };
+        for item in &page.items {
+            observer.event(item)?;
+            if long_running && item.history_type == HistoryType::ExecutionLevel {
+                return Ok(Watched::Started);
             }
         }
-        patience.pause().await;
+        if page.next_token.is_empty() {
+            return Ok(Watched::Finished);
+        }
+        query.next_token = page.next_token;
+        if !page.items.is_empty() {
+            patience.reset();
+        }
     }
 }
 
-/// Looks at what the job waits for. An answer that does not come is no reason to stop waiting.
-async fn lull(client: &Client, job: &str, observer: &mut (impl Observer + Send)) -> anyhow::Result<()> {
-    let query = ExecutionQuery { limit: LULL_EXECUTIONS, ..ExecutionQuery::default() };
-    let disconnected = NodeListQuery { status: "disconnected".into(), ..NodeListQuery::default() };
-    let Ok(executions) = client.executions(job, &query).await else { return Ok(()) };
-    if !executions.next_token.is_empty() {
-        return Ok(());
+/// When to look at what the job waits for.
+struct Looks {
+    ticks: Interval,
+}
+
+impl Looks {
+    fn new() -> Self {
+        let mut ticks = tokio::time::interval(LOOK);
+        ticks.reset_after(FIRST_LOOK);
+        Self { ticks }
     }
-    let Ok(away) = client.nodes(&disconnected).await else { return Ok(()) };
-    observer.lull(&executions.items, &away.nodes)
+
+    async fn due(&mut self) {
+        self.ticks.tick().await;
+    }
+
+    /// Looks. An answer that does not come is no reason to stop waiting.
+    async fn look(
+        &mut self,
+        client: &Client,
+        job: &str,
+        observer: &mut (impl Observer + Send),
+    ) -> anyhow::Result<()> {
+        let mut query = ExecutionQuery { limit: LOOK_PAGE, ..ExecutionQuery::default() };
+        let mut executions = Vec::new();
+        for pages in 1..=LOOK_PAGES {
+            self.ticks.reset_after(LOOK * pages);
+            let Ok(page) = client.executions(job, &query).await else { return Ok(()) };
+            executions.extend(page.items);
+            if page.next_token.is_empty() {
+                let disconnected =
+                    NodeListQuery { status: "disconnected".into(), ..NodeListQuery::default() };
+                let Ok(away) = client.nodes(&disconnected).await else { return Ok(()) };
+                return observer.look(&executions, &away.nodes);
+            }
+            query.next_token = page.next_token;
+        }
+        Ok(())
+    }
 }
 
 /// Pauses that grow, and errors that may pass.
+#[derive(Default)]
 struct Patience {
     pause: Duration,
-    /// Since the last event, or the last look at what the job waits for.
-    idle: Duration,
     away: bool,
 }
 
-impl Default for Patience {
-    fn default() -> Self {
-        Self { pause: FIRST_PAUSE, idle: Duration::ZERO, away: false }
-    }
-}
-
 impl Patience {
+    /// There were news: the next question comes at once.
     fn reset(&mut self) {
-        self.pause = FIRST_PAUSE;
-        self.idle = Duration::ZERO;
-    }
-
-    fn is_lull(&mut self) -> bool {
-        let lull = self.idle >= LULL;
-        if lull {
-            self.idle = Duration::ZERO;
-        }
-        lull
+        self.pause = Duration::ZERO;
     }
 
     async fn pause(&mut self) {
         tokio::time::sleep(self.pause).await;
-        self.idle += self.pause;
-        self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+        self.pause = (self.pause * 2).clamp(FIRST_PAUSE, LONGEST_PAUSE);
     }
 
     /// `None` while the server is away; the person hears about it once.

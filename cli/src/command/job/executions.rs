@@ -32,6 +32,9 @@ impl Executions {
     pub(super) async fn run(self, context: &Context) -> anyhow::Result<ExitCode> {
         let page = context.client()?.executions(&self.which.job, &self.query()).await?;
         output::print(&self.output.render(&page.items, |wide| table(&page.items, wide))?)?;
+        if !page.next_token.is_empty() {
+            output::note_more(&page.next_token);
+        }
         Ok(ExitCode::SUCCESS)
     }
 

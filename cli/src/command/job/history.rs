@@ -43,6 +43,9 @@ pub struct History {
     output: ListOutput,
 }
 
+/// Events of a page when nothing else is asked for.
+const DEFAULT_LIMIT: u32 = 100;
+
 #[derive(Clone, Copy, Debug, Default, ValueEnum)]
 enum EventType {
     #[default]
@@ -55,6 +58,9 @@ impl History {
     pub(super) async fn run(self, context: &Context) -> anyhow::Result<ExitCode> {
         let client = context.client()?;
         let mut page = client.history(&self.which.job, &self.query()).await?;
+        // A job in progress has a token behind its last event, too.
+        let most = if self.limit == 0 { DEFAULT_LIMIT } else { self.limit };
+        let has_more = !page.next_token.is_empty() && page.items.len() >= most as usize;
         if !self.node_id.is_empty() {
             let executions = client.all_executions(&self.which.job, &self.which.namespace).await?;
             page.items.retain(|item| is_on_node(item, &self.node_id, &executions));
@@ -63,6 +69,9 @@ impl History {
             page.items.reverse();
         }
         output::print(&self.output.render(&page.items, |wide| table(&page.items, wide))?)?;
+        if has_more {
+            output::note_more(&page.next_token);
+        }
         Ok(ExitCode::SUCCESS)
     }
 
@@ -80,6 +89,7 @@ impl History {
             job_version: self.which.version,
             all_versions: self.all_versions,
             namespace: self.which.namespace.clone(),
+            wait_secs: 0,
         }
     }
 }

@@ -1,15 +1,14 @@
 //! Submits a question and waits until everybody has answered, or nobody waits any longer.
 
-use std::io::{self, IsTerminal as _, Write as _};
 use std::time::Duration;
 
-use bacalhau_protocol::api::{Execution, Job};
+use bacalhau_protocol::api::{Execution, HistoryItem, Job, NodeState};
 use serde_json::Value;
 
 use super::missing;
 use crate::client::Client;
-use crate::output;
-use crate::waiting::{self, Watched};
+use crate::output::{self, StatusLine};
+use crate::waiting::{self, Observer, Watched};
 
 /// A question that was asked.
 pub(super) struct Asked {
@@ -23,9 +22,6 @@ pub(super) struct Asked {
 
 /// How much longer than a node may run its answer may take to come.
 pub(super) const GRACE: Duration = Duration::from_secs(10);
-/// First and longest pause between two looks at who has answered.
-const FIRST_LOOK: Duration = Duration::from_millis(500);
-const LONGEST_LOOK: Duration = Duration::from_secs(5);
 
 /// Submits the job and returns its id.
 pub(super) async fn submit(client: &Client, job: &Value) -> anyhow::Result<String> {
@@ -36,11 +32,8 @@ pub(super) async fn submit(client: &Client, job: &Value) -> anyhow::Result<Strin
 
 /// Waits for the job's end. A question that nobody waits for is withdrawn, so that no device works on it in vain.
 pub(super) async fn wait(client: &Client, id: &str, limit: Duration) -> anyhow::Result<Asked> {
-    let watched = tokio::select! {
-        watched = Box::pin(waiting::until_ended(client, id, limit)) => watched?,
-        never = show_progress(client, id) => match never {},
-    };
-    clear_progress();
+    let mut progress = Progress::default();
+    let watched = Box::pin(waiting::until_ended(client, id, limit, &mut progress)).await?;
     let job = client.job(id, 0, "").await?.job;
     let executions = client.all_executions(id, "").await?;
     if watched != Watched::Finished && !job.state.state_type.is_terminal() {
@@ -49,37 +42,45 @@ pub(super) async fn wait(client: &Client, id: &str, limit: Duration) -> anyhow::
     Ok(Asked { job, executions, watched })
 }
 
-/// One line on a terminal, written over again and again.
-async fn show_progress(client: &Client, id: &str) -> std::convert::Infallible {
-    if !io::stderr().is_terminal() {
-        return std::future::pending().await;
+/// How far the question is, on one line of a terminal. What stays is told when the waiting is over.
+#[derive(Default)]
+struct Progress(StatusLine);
+
+impl Observer for Progress {
+    fn event(&mut self, _: &HistoryItem) -> anyhow::Result<()> {
+        Ok(())
     }
-    let mut pause = FIRST_LOOK;
-    loop {
-        tokio::time::sleep(pause).await;
-        pause = (pause * 2).min(LONGEST_LOOK);
-        // Whether the server is away is told by the one who waits.
-        if let Ok(executions) = client.all_executions(id, "").await {
-            let line = progress(&executions);
-            // Nobody is left to be told when stderr is gone.
-            let _ = write!(io::stderr(), "\r\x1b[K{line}");
-        }
+
+    fn look(&mut self, executions: &[Execution], away: &[NodeState]) -> anyhow::Result<()> {
+        self.0.show(progress(executions, away));
+        Ok(())
+    }
+
+    fn end(&mut self) -> anyhow::Result<()> {
+        self.0.clear();
+        Ok(())
     }
 }
 
-fn clear_progress() {
-    if io::stderr().is_terminal() {
-        let _ = write!(io::stderr(), "\r\x1b[K");
+/// Who has answered, who cannot and why, and who cannot be reached.
+fn progress(executions: &[Execution], away: &[NodeState]) -> String {
+    let (ended, working): (Vec<&Execution>, Vec<&Execution>) =
+        executions.iter().partition(|execution| execution.compute_state.state_type.is_terminal());
+    let answered = ended.iter().filter(|execution| missing::has_answered(execution)).count();
+    let mut text = format!("{answered} of {} nodes have answered", executions.len());
+    let is_away = |execution: &&&Execution| away.iter().any(|node| node.info.node_id == execution.node_id);
+    let silent: Vec<&str> =
+        working.iter().filter(is_away).map(|execution| execution.node_id.as_str()).collect();
+    if !silent.is_empty() {
+        text.push_str(&format!(", no contact with {}", missing::names(silent)));
     }
-}
-
-fn progress(executions: &[Execution]) -> String {
-    let answered = executions.iter().filter(|execution| missing::has_answered(execution)).count();
-    let ended =
-        executions.iter().filter(|execution| execution.compute_state.state_type.is_terminal()).count();
-    let failed = ended.saturating_sub(answered);
-    let without = if failed == 0 { String::new() } else { format!(", {failed} cannot") };
-    format!("{answered} of {} nodes have answered{without}", executions.len())
+    let failed = ended.len() - answered;
+    if failed > 0 {
+        let report = missing::report(&missing::silent(ended, None, away));
+        let reason = report.last().and_then(|report| report.lines().next()).unwrap_or_default();
+        text.push_str(&format!(", {failed} cannot ({reason})"));
+    }
+    text
 }
 
 #[cfg(test)]
@@ -88,13 +89,17 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn progress_counts_answers_and_failures() {
+    fn progress_counts_answers_and_names_what_is_missing() {
         let executions: Vec<Execution> = serde_json::from_value(json!([
             {"NodeID": "a", "ComputeState": {"StateType": 9}, "PublishedResult": {"Type": "local"}},
             {"NodeID": "b", "ComputeState": {"StateType": 10}, "PublishedResult": {"Type": "local"}, "RunOutput": {"ExitCode": 1}},
-            {"NodeID": "c", "ComputeState": {"StateType": 6}}
+            {"NodeID": "c", "ComputeState": {"StateType": 6}},
+            {"NodeID": "d", "ComputeState": {"StateType": 4, "Message": "without Docker\nat all"}}
         ]))
         .unwrap();
-        assert_eq!(progress(&executions), "1 of 3 nodes have answered, 1 cannot");
+        let away: Vec<NodeState> =
+            serde_json::from_value(json!([{"Info": {"NodeID": "c"}}, {"Info": {"NodeID": "a"}}])).unwrap();
+        let expected = "1 of 4 nodes have answered, no contact with c, 2 cannot (d: without Docker)";
+        assert_eq!(progress(&executions, &away), expected);
     }
 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use bacalhau_protocol::api::Execution;
+use bacalhau_protocol::api::{Execution, NodeState};
 
 use super::ask::{self, Asked, GRACE};
 use super::gather;
@@ -22,12 +22,13 @@ use crate::waiting::Watched;
 pub(super) async fn rows(
     client: &Client,
     asked: &Asked,
+    nodes: &[NodeState],
     timeout: Duration,
     folder: &Path,
 ) -> anyhow::Result<(Table, Vec<Missing>)> {
     let waited = duration::format(timeout);
     let waited = (asked.watched == Watched::TimedOut).then_some(waited.as_str());
-    let mut missing = missing::silent(&asked.executions, waited);
+    let mut missing = missing::silent(&asked.executions, waited, nodes);
     let (answers, unreachable) = published(client, asked).await?;
     missing.extend(unreachable);
     let (here, lost) = Box::pin(gather::fetch(client, &answers, folder)).await;
@@ -67,7 +68,7 @@ pub(super) async fn reduced(
     match here.pop() {
         Some(answer) => Ok(Table::of(answer)),
         None => {
-            missing.extend(missing::silent(&asked.executions, None));
+            missing.extend(missing::silent(&asked.executions, None, &[]));
             let mut reasons = missing::report(&missing);
             if reasons.is_empty() {
                 reasons.push(asked.job.state.message.clone());

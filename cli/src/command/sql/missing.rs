@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use bacalhau_protocol::api::{Connection, Execution, NodeState};
 use bacalhau_protocol::model::Constraint;
 
+use crate::output::cell;
+
 /// Shown of a node's standard error, characters.
 const MAX_REASON: usize = 1000;
 /// Nodes named in one line.
@@ -33,13 +35,18 @@ pub(super) fn has_answered(execution: &Execution) -> bool {
     !execution.published_result.kind.is_empty() && execution.run_output.exit_code == 0
 }
 
-/// Nodes that were asked and have not answered. `waited` says how long they had, if nobody waits any longer.
-pub(super) fn silent(executions: &[Execution], waited: Option<&str>) -> Vec<Missing> {
-    let silent = executions.iter().filter(|execution| !has_answered(execution));
-    silent.map(|execution| Missing::new(&execution.node_id, reason(execution, waited))).collect()
+/// Nodes that were asked and have not answered. `waited` says how long they had, if nobody waits any longer; `nodes`
+/// tells who cannot be reached.
+pub(super) fn silent<'a>(
+    executions: impl IntoIterator<Item = &'a Execution>,
+    waited: Option<&str>,
+    nodes: &[NodeState],
+) -> Vec<Missing> {
+    let silent = executions.into_iter().filter(|execution| !has_answered(execution));
+    silent.map(|execution| Missing::new(&execution.node_id, reason(execution, waited, nodes))).collect()
 }
 
-fn reason(execution: &Execution, waited: Option<&str>) -> String {
+fn reason(execution: &Execution, waited: Option<&str>, nodes: &[NodeState]) -> String {
     let output = &execution.run_output;
     let state = &execution.compute_state;
     if output.exit_code > 0 && !output.stderr.trim().is_empty() {
@@ -47,10 +54,21 @@ fn reason(execution: &Execution, waited: Option<&str>) -> String {
     }
     let has_ended = state.state_type.is_terminal();
     match (has_ended, waited) {
-        (false, Some(waited)) => format!("no answer within {waited}"),
-        (false, None) => "no answer".to_owned(),
+        (false, Some(waited)) => format!("no answer within {waited}{}", out_of_reach(execution, nodes)),
+        (false, None) => format!("no answer{}", out_of_reach(execution, nodes)),
         _ if !state.message.is_empty() => state.message.clone(),
         _ => format!("the task ended as {}", state.state_type),
+    }
+}
+
+fn out_of_reach(execution: &Execution, nodes: &[NodeState]) -> String {
+    let is_it = |node: &&NodeState| node.info.node_id == execution.node_id;
+    match nodes.iter().find(is_it).filter(|node| node.connection == Connection::Disconnected) {
+        Some(node) => {
+            let since = node.connection_state.disconnected_since;
+            format!("; it cannot be reached since {} UTC", cell::time(since, true))
+        }
+        None => String::new(),
     }
 }
 
@@ -121,7 +139,8 @@ pub(super) fn closed_path(lines: &[String]) -> Option<&str> {
     before.rsplit_once("volume ").map(|(_, path)| path)
 }
 
-fn names(mut nodes: Vec<&str>) -> String {
+/// A node, or how many and the first of them.
+pub(super) fn names(mut nodes: Vec<&str>) -> String {
     nodes.sort_unstable();
     nodes.dedup();
     match nodes.len() {
@@ -151,9 +170,15 @@ mod tests {
              "PublishedResult": {"Type": "local"}, "RunOutput": {"ExitCode": 1, "stderr": SAID}},
             {"NodeID": "b", "ComputeState": {"StateType": 4, "Message": "volume /x is not allowlisted"}},
             {"NodeID": "c", "ComputeState": {"StateType": 6}},
-            {"NodeID": "d", "ComputeState": {"StateType": 9}, "PublishedResult": {"Type": "local"}}
+            {"NodeID": "d", "ComputeState": {"StateType": 9}, "PublishedResult": {"Type": "local"}},
+            {"NodeID": "e", "ComputeState": {"StateType": 6}}
         ]));
-        let found = silent(&executions, Some("30s"));
+        let nodes: Vec<NodeState> = read(json!([
+            {"Info": {"NodeID": "c"}, "Connection": "CONNECTED"},
+            {"Info": {"NodeID": "e"}, "Connection": "DISCONNECTED",
+             "ConnectionState": {"DisconnectedSince": "2024-10-02T06:00:00Z"}}
+        ]));
+        let found = silent(&executions, Some("30s"), &nodes);
         let expected = [
             (
                 "a",
@@ -161,6 +186,7 @@ mod tests {
             ),
             ("b", "volume /x is not allowlisted"),
             ("c", "no answer within 30s"),
+            ("e", "no answer within 30s; it cannot be reached since 2024-10-02 06:00:00 UTC"),
         ];
         assert_eq!(found, expected.map(|(node, reason)| Missing::new(node, reason.to_owned())));
         let left_out = "a left files out: Cannot open file \"/var/log/x\": Permission denied";

@@ -170,11 +170,11 @@ impl Sql {
         }
         let asked = Box::pin(ask::wait(&client, &id, self.timeout + ask::GRACE)).await?;
         let folder = tempfile::tempdir().context("making a temporary directory")?;
+        let nodes = client.nodes(&NodeListQuery::default()).await?.nodes;
         let (table, mut missing) =
-            Box::pin(collect::rows(&client, &asked, self.timeout, folder.path())).await?;
+            Box::pin(collect::rows(&client, &asked, &nodes, self.timeout, folder.path())).await?;
         // Of a question asked before it is not known whom it was meant for.
         if self.job.is_none() {
-            let nodes = client.nodes(&NodeListQuery::default()).await?.nodes;
             missing.extend(missing::not_asked(&nodes, &constraints, &asked.executions));
         }
         tell::tell(&asked, &missing);
