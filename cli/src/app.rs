@@ -10,8 +10,8 @@ use clap::{Args, CommandFactory as _, Parser, Subcommand};
 
 use crate::client::Client;
 use crate::command::{
-    agent, auth, completion, config as config_command, devstack, docker, job, legacy, node, profile, serve,
-    sql, version, wasm,
+    agent, auth, completion, config as config_command, devstack, docker, exec, job, legacy, node, profile,
+    serve, sql, version, wasm,
 };
 use crate::config::client::{Choice, ClientConfig, Kept};
 use crate::config::serve::ServeConfig;
@@ -98,6 +98,8 @@ enum Command {
     /// Run containers
     #[command(subcommand)]
     Docker(docker::Command),
+    /// Run Python code, or a DuckDB query, in a container made for it
+    Exec(Box<exec::Exec>),
     /// Run WebAssembly modules
     #[command(subcommand)]
     Wasm(wasm::Command),
@@ -303,6 +305,7 @@ async fn execute(cli: Cli, environment: BTreeMap<String, String>) -> anyhow::Res
         Command::Profile(command) => command.run(&context),
         Command::Sql(command) => Box::pin(command.run(&context)).await,
         Command::Docker(command) => command.run(&context).await,
+        Command::Exec(command) => Box::pin(command.run(&context)).await,
         Command::Wasm(command) => command.run(&context).await,
         Command::Serve(command) => Box::pin(command.run(&context)).await,
         Command::Devstack(command) => Box::pin(command.run(&context)).await,
@@ -378,6 +381,18 @@ mod tests {
             (&["job", "lst"], "unknown command \"lst\" for \"bacalhau job\"", "did you mean list"),
             (&["job", "list", "--limt", "1"], "unknown flag: --limt", "did you mean --limit?"),
             (&["job", "list", "-x"], "unknown shorthand flag: 'x' in -x", "`bacalhau job list --help`"),
+            (
+                &["job", "run", "--wait=flase"],
+                "invalid argument \"flase\" for \"--wait\" flag",
+                "did you mean false",
+            ),
+            (
+                &["completion", "bsh"],
+                "invalid argument \"bsh\" for <bash|zsh|fish|powershell>: ",
+                "did you mean bash",
+            ),
+            (&["job", "delete", "x"], "unknown command \"delete\"", "`bacalhau job stop`"),
+            (&["config", "auto-resources"], "unknown command", "Compute.AllocatedCapacity"),
             (&["job", "list", "y"], "unexpected argument \"y\" for \"bacalhau job list\"", "--help"),
             (&["job", "list", "--limit"], "flag needs an argument: --limit", "--help"),
             (

@@ -15,24 +15,23 @@ pub fn explained(error: &clap::Error, command: &str) -> Advised {
         (ErrorKind::InvalidSubcommand, ..) => {
             let word = text(error, ContextKind::InvalidSubcommand).unwrap_or_default();
             let message = format!("unknown command {word:?} for {command:?}");
-            Advised::new(message, suggestion(error, ContextKind::SuggestedSubcommand).unwrap_or(see_help))
+            let near = || suggestion(error, ContextKind::SuggestedSubcommand);
+            let hint = successor(command, &word).map(str::to_owned).or_else(near).unwrap_or(see_help);
+            Advised::new(message, hint)
         }
         (ErrorKind::UnknownArgument, Some(argument), _) => unknown(error, &argument, command, see_help),
         (ErrorKind::InvalidValue, Some(argument), value) => match value.filter(|value| !value.is_empty()) {
             None => Advised::new(format!("flag needs an argument: {argument}"), see_help),
             Some(value) => {
                 let message =
-                    format!("invalid argument {value:?} for {} flag: {}", quoted(&argument), expected(error));
+                    format!("invalid argument {value:?} for {}: {}", place(&argument), expected(error));
                 Advised::new(message, suggestion(error, ContextKind::SuggestedValue).unwrap_or(see_help))
             }
         },
         (ErrorKind::ValueValidation, Some(argument), value) => {
             let reason = std::error::Error::source(error).map(ToString::to_string).unwrap_or_default();
             let value = value.unwrap_or_default();
-            Advised::new(
-                format!("invalid argument {value:?} for {} flag: {reason}", quoted(&argument)),
-                see_help,
-            )
+            Advised::new(format!("invalid argument {value:?} for {}: {reason}", place(&argument)), see_help)
         }
         (ErrorKind::MissingRequiredArgument, ..) => {
             let missing = texts(error, ContextKind::InvalidArg).join(" ");
@@ -63,7 +62,8 @@ fn unknown(error: &clap::Error, argument: &str, command: &str, see_help: String)
         None => format!("unexpected argument {argument:?} for {command:?}"),
     };
     let hint = suggestion(error, ContextKind::SuggestedArg).unwrap_or_else(|| {
-        if command.ends_with(" run") && argument.starts_with('-') {
+        let has_program = command.ends_with(" run") || command.ends_with(" exec");
+        if has_program && argument.starts_with('-') {
             format!("to hand {argument} to the program, put -- in front of the program's own arguments; {see_help}")
         } else {
             see_help
@@ -104,13 +104,37 @@ fn usage(error: &clap::Error) -> Option<String> {
     Some(usage.trim().replacen("Usage: ", "usage: ", 1).replace('\n', " "))
 }
 
-/// `--count <COUNT>` is quoted as `"--count"`.
-fn quoted(argument: &str) -> String {
-    format!("{:?}", first_word(argument))
+/// `--count <COUNT>` is `"--count" flag`, and `<SHELL>` is itself.
+fn place(argument: &str) -> String {
+    match first_word(argument) {
+        flag if flag.starts_with('-') => format!("{flag:?} flag"),
+        positional => positional.to_owned(),
+    }
 }
 
+/// `--wait[=<BOOL>]` begins with `--wait`.
 fn first_word(text: &str) -> &str {
-    text.split([' ', '=']).next().unwrap_or(text)
+    let end = text.strip_prefix('-').and_then(|rest| rest.find([' ', '=', '[']).map(|end| end + 1));
+    &text[..end.or_else(|| text.find(' ')).unwrap_or(text.len())]
+}
+
+/// What to write instead of commands that Bacalhau once had, or that people take it to have.
+fn successor(command: &str, word: &str) -> Option<&'static str> {
+    Some(match (command, word) {
+        ("bacalhau config", "auto-resources") => {
+            "a node finds out what it has; how much of that jobs get is a share, as in -c Compute.AllocatedCapacity.CPU=80%"
+        }
+        ("bacalhau job", "delete" | "cancel") => {
+            "`bacalhau job stop` ends a job; ended jobs are forgotten by and by"
+        }
+        ("bacalhau job", "diff") => "`bacalhau job run --dry-run` shows what would change",
+        ("bacalhau job", "submit" | "create") => "`bacalhau job run` submits a job",
+        ("bacalhau", "run") => {
+            "`bacalhau docker run`, `bacalhau wasm run` or `bacalhau job run` runs something"
+        }
+        ("bacalhau", "ps") => "`bacalhau job list` lists jobs",
+        _ => return None,
+    })
 }
 
 fn text(error: &clap::Error, kind: ContextKind) -> Option<String> {

@@ -15,6 +15,15 @@ impl Client {
         self.get(self.url(AGENT, &["node"])).await
     }
 
+    /// The server's effective configuration, without its secrets. Servers of 1.5 answer it bare.
+    pub async fn agent_config(&self) -> Result<serde_json::Value> {
+        let mut answer: serde_json::Value = self.get(self.url(AGENT, &["config"])).await?;
+        Ok(match answer.get_mut("config") {
+            Some(config) => config.take(),
+            None => answer,
+        })
+    }
+
     /// The server's build.
     pub async fn agent_version(&self) -> Result<BuildVersionInfo> {
         self.get(self.url(AGENT, &["version"])).await

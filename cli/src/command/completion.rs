@@ -16,7 +16,7 @@ Examples:
   bacalhau completion fish > ~/.config/fish/completions/bacalhau.fish")]
 pub struct Completion {
     /// The shell it is for
-    #[arg(value_enum)]
+    #[arg(value_enum, value_name = "bash|zsh|fish|powershell")]
     shell: Target,
     /// Accepted for the original's sake
     #[arg(long, hide = true)]

@@ -6,6 +6,7 @@ pub mod completion;
 pub mod config;
 pub mod devstack;
 pub mod docker;
+pub mod exec;
 pub mod job;
 pub mod legacy;
 pub mod node;

@@ -1,9 +1,12 @@
 //! `-i/--input`: data a task needs (cli.md 6.1).
 
+use std::path::Path;
+
 use serde_json::{Map, Value, json};
 
 use crate::config::value::parse_bool;
 use crate::flags::csv;
+use crate::job_file::inline;
 
 /// Where inputs stand when nothing else is said.
 pub const DEFAULT_TARGET: &str = "/inputs";
@@ -30,6 +33,13 @@ pub fn parse(text: &str, default_target: &str) -> Result<Input, String> {
     let target = fields.target.unwrap_or_else(|| default_target.to_owned());
     let (kind, params) = source(&uri, &fields.options)?;
     Ok(Input { kind, params, alias: uri, target })
+}
+
+/// A file or directory of this machine that a job takes along.
+pub fn embedded(path: &Path, target: &str) -> Result<Input, inline::Error> {
+    let params = [("URL".to_owned(), json!(inline::data_url(path)?))].into_iter().collect();
+    let alias = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    Ok(Input { kind: "inline", params, alias, target: target.to_owned() })
 }
 
 /// Whether the text is a URI with a scheme.

@@ -48,6 +48,15 @@ async fn a_job_is_run_watched_rerun_and_its_results_are_fetched() {
     assert!(again.contains("Completed successfully"), "{again}");
     let versions = cluster.ask(&["job", "versions", "greet", "--output", "csv"]).await;
     assert_eq!(versions.lines().count(), 3, "{versions}");
+    let config = cluster.ask(&["agent", "config", "--output", "json"]).await;
+    assert!(config.contains("\n  \"API\": {"), "{config}");
+    for list in
+        [&["executions", "greet", "--all-versions"][..], &["history", "greet"], &["list", "--labels", ""]]
+    {
+        let said = cluster.cli(&[&["job"], list, &["--limit", "1", "--output", "csv"]].concat()).await;
+        assert_eq!(said.stdout.lines().count(), 2, "{said:?}");
+        assert!(list[0] == "list" || said.stderr.contains("--next-token "), "{said:?}");
+    }
     let described = cluster.ask(&["job", "describe", "greet", "--output", "table"]).await;
     assert!(described.contains("State         = Completed") && described.contains("hello"), "{described}");
     for alias in [["describe", "greet"], ["logs", "greet"], ["list", "--number=1"]] {
@@ -78,6 +87,32 @@ async fn a_job_that_no_node_can_run_says_so_while_it_waits() {
         said.stderr.contains("still running") && said.stderr.contains("bacalhau job stop j-"),
         "{said:?}"
     );
+}
+
+#[tokio::test]
+async fn stopping_a_job_tells_its_steps_unless_it_is_to_be_quiet() {
+    let cluster = Cluster::start(&[]).await;
+    let submit = async || {
+        let said = cluster.ask(&["docker", "run", "--wait=false", "ubuntu"]).await;
+        said.trim().to_owned()
+    };
+    let id = submit().await;
+    let said = cluster.cli(&["job", "stop", &id]).await;
+    assert!(said.stdout.starts_with("Job stop successfully submitted with evaluation ID: "), "{said:?}");
+    for step in ["Connecting to network", "Verifying job state", "Stopping job"] {
+        assert!(said.stderr.contains(&format!("{step}  ................  done ✅")), "{said:?}");
+    }
+    refused(
+        &cluster,
+        &["job", "stop", &id],
+        "Verifying job state  ................  err  ❌",
+        "left to stop",
+    )
+    .await;
+    let said = cluster.cli(&["job", "stop", "--quiet", &id]).await;
+    assert_eq!((said.code, said.stdout.as_str(), said.stderr.as_str()), (1, "", ""));
+    let said = cluster.cli(&["cancel", "--quiet", &submit().await]).await;
+    assert_eq!((said.code, said.stdout.as_str(), said.stderr.as_str()), (0, "", ""));
 }
 
 #[tokio::test]

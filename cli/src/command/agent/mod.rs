@@ -1,6 +1,7 @@
 //! `bacalhau agent`: what the server says about itself.
 
 mod alive;
+mod config;
 mod node;
 mod version;
 
@@ -16,6 +17,8 @@ use crate::app::Context;
 pub enum Command {
     /// Ask whether the server is alive
     Alive(alive::Alive),
+    /// Show the configuration that the server runs with
+    Config(config::Config),
     /// Describe the server's node
     Node(node::Node),
     /// Show the server's version
@@ -27,6 +30,7 @@ impl Command {
     pub async fn run(self, context: &Context) -> anyhow::Result<ExitCode> {
         match self {
             Self::Alive(command) => command.run(context).await,
+            Self::Config(command) => command.run(context).await,
             Self::Node(command) => command.run(context).await,
             Self::Version(command) => command.run(context).await,
         }

@@ -1,5 +1,6 @@
 //! `bacalhau docker`: containers as jobs.
 
+mod container;
 mod run;
 
 use std::process::ExitCode;
@@ -7,6 +8,8 @@ use std::process::ExitCode;
 use clap::Subcommand;
 
 use crate::app::Context;
+
+pub use container::Container;
 
 /// The commands of the group.
 #[derive(Debug, Subcommand)]

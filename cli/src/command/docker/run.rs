@@ -1,12 +1,11 @@
 //! `bacalhau docker run`
 
-use std::collections::BTreeMap;
 use std::process::ExitCode;
 
-use bacalhau_protocol::api::SpecConfig;
 use clap::Args;
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 
+use super::Container;
 use crate::app::Context;
 use crate::flags::environment;
 use crate::flags::run::RunFlags;
@@ -44,50 +43,24 @@ impl Run {
     }
 
     fn job(&self) -> anyhow::Result<Value> {
-        let entrypoint = environment::list(&self.entrypoint).map_err(anyhow::Error::msg)?;
-        let mut task = self.run.task.task(SpecConfig::default(), Vec::new()).map_err(anyhow::Error::msg)?;
-        let (env, variables) = split(std::mem::take(&mut task.env));
-        task.env = env;
-        let mut params = Map::new();
-        params.insert("Image".into(), json!(self.image));
-        let parts = [
-            ("Entrypoint", json!(entrypoint)),
-            ("Parameters", json!(self.parameters)),
-            ("EnvironmentVariables", json!(variables)),
-            ("WorkingDirectory", json!(self.workdir.as_deref().unwrap_or_default())),
-        ];
-        params.extend(
-            parts.into_iter().map(|(name, value)| (name.to_owned(), value)).filter(|(_, value)| said(value)),
-        );
-        task.engine = SpecConfig { kind: "docker".into(), params: Some(params) };
-        self.run.job(&task)
+        let container = Container {
+            image: self.image.clone(),
+            entrypoint: environment::list(&self.entrypoint).map_err(anyhow::Error::msg)?,
+            parameters: self.parameters.clone(),
+            workdir: self.workdir.clone().unwrap_or_default(),
+        };
+        container.job(&self.run, Vec::new())
     }
-}
-
-fn said(value: &Value) -> bool {
-    value.as_array().map_or_else(|| value != "", |list| !list.is_empty())
-}
-
-/// Variables of any task, and those that only a container may have: with lower-case names, or empty.
-fn split(variables: BTreeMap<String, String>) -> (BTreeMap<String, String>, Vec<String>) {
-    let (env, own): (BTreeMap<_, _>, BTreeMap<_, _>) =
-        variables.into_iter().partition(|(name, value)| name.to_uppercase() == *name && !value.is_empty());
-    (env, own.into_iter().map(|(name, value)| format!("{name}={value}")).collect())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::Parser;
-
-    #[derive(Parser)]
-    struct Wrapper {
-        #[command(flatten)]
-        run: Run,
-    }
+    use crate::flags::parsed::parsed;
+    use serde_json::json;
 
     fn job(arguments: &[&str]) -> anyhow::Result<Value> {
-        Wrapper::try_parse_from(["run"].iter().chain(arguments)).unwrap().run.job()
+        parsed::<Run>(arguments).unwrap().job()
     }
 
     #[test]

@@ -11,11 +11,14 @@ use crate::app::Context;
 use crate::client::JobListQuery;
 use crate::output::{self, Column, ListOutput, Table, cell};
 
+/// Bacalhau's own network runs jobs with this label all the time.
+const ALL_BUT_CANARIES: &str = "bacalhau_canary != true";
+
 /// Lists jobs, oldest first.
 #[derive(Args, Debug)]
 pub struct List {
     /// Only jobs with these labels, as in env=prod,tier!=test; "" for all
-    #[arg(long, default_value = "bacalhau_canary != true", value_name = "SELECTOR")]
+    #[arg(long, default_value = ALL_BUT_CANARIES, value_name = "SELECTOR")]
     labels: String,
     /// At most so many jobs; 0 for all
     #[arg(long, default_value_t = 10)]
@@ -57,8 +60,17 @@ impl List {
         };
         let reversed = if self.paging.order_reversed { " --order-reversed" } else { "" };
         let limit = self.limit;
+        // The token holds no filters.
+        let labels = match self.labels.as_str() {
+            ALL_BUT_CANARIES => String::new(),
+            labels => format!(" --labels '{labels}'"),
+        };
+        let namespace = match self.namespace.as_str() {
+            "" => String::new(),
+            namespace => format!(" --namespace '{namespace}'"),
+        };
         format!(
-            "\nTo fetch more records use:\n\tbacalhau job list --limit {limit}{order}{reversed} --next-token {token}"
+            "\nTo fetch more records use:\n\tbacalhau job list --limit {limit}{labels}{namespace}{order}{reversed} --next-token {token}"
         )
     }
 }

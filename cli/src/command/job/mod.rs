@@ -22,7 +22,7 @@ use crate::app::Context;
 pub use get::Get;
 pub use logs::{Logs, print as print_log};
 pub use run::Run;
-pub use stop::Stop;
+pub use stop::{Stop, Stopped};
 pub use validate::Validate;
 
 /// The commands of the group.

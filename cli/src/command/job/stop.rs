@@ -5,8 +5,9 @@ use std::process::ExitCode;
 use clap::Args;
 
 use crate::app::Context;
+use crate::client::Client;
 use crate::error::Advised;
-use crate::output;
+use crate::output::{self, Steps};
 
 /// Stops a job.
 #[derive(Args, Debug)]
@@ -35,28 +36,41 @@ const LEAST_DIGITS: usize = 6;
 
 impl Stop {
     pub(super) async fn run(self, context: &Context) -> anyhow::Result<ExitCode> {
-        match self.stop(context).await {
-            Err(_) if self.quiet => Ok(ExitCode::FAILURE),
-            Err(error) => Err(error),
-            Ok(_) if self.quiet => Ok(ExitCode::SUCCESS),
-            Ok(stopped) => {
-                output::print(&format!(
-                    "Job stop successfully submitted with evaluation ID: {}\n",
-                    stopped.evaluation
-                ))?;
-                Ok(ExitCode::SUCCESS)
-            }
+        self.and_say(context, |stopped| {
+            format!("Job stop successfully submitted with evaluation ID: {}\n", stopped.evaluation)
+        })
+        .await
+    }
+
+    /// Asks for the end of the job that is meant, and prints what `words` makes of it.
+    pub async fn and_say(
+        &self,
+        context: &Context,
+        words: impl FnOnce(&Stopped) -> String,
+    ) -> anyhow::Result<ExitCode> {
+        let steps = Steps::begin("Checking job status", self.quiet);
+        let stopped = self.stop(context, steps).await;
+        steps.end();
+        match stopped {
+            Err(_) if self.quiet => return Ok(ExitCode::FAILURE),
+            Err(error) => return Err(error),
+            Ok(stopped) if !self.quiet => output::print(&words(&stopped))?,
+            Ok(_) => {}
         }
+        Ok(ExitCode::SUCCESS)
     }
 
-    /// Whether nothing is to be printed.
-    pub fn is_quiet(&self) -> bool {
-        self.quiet
-    }
-
-    /// Asks for the end of the job that is meant.
-    pub async fn stop(&self, context: &Context) -> anyhow::Result<Stopped> {
+    async fn stop(&self, context: &Context, steps: Steps) -> anyhow::Result<Stopped> {
         let client = context.client()?;
+        steps.step("Connecting to network", async { Ok(client.alive().await?) }).await?;
+        let job = steps.step("Verifying job state", self.verified(&client)).await?;
+        let stop = async { Ok(client.stop(&job, REASON, &self.namespace).await?.evaluation_id) };
+        let evaluation = steps.step("Stopping job", stop).await?;
+        Ok(Stopped { job, evaluation })
+    }
+
+    /// Id of the job that is meant, if it can be stopped.
+    async fn verified(&self, client: &Client) -> anyhow::Result<String> {
         let job = client.job(&self.job, 0, &self.namespace).await?.job;
         refuse_short(&self.job, &job.id, &job.name)?;
         let state = job.state.state_type;
@@ -64,8 +78,7 @@ impl Stop {
             let message = format!("Job is already in a terminal state.\nThe current state is: {state}");
             return Err(Advised::new(message, "there is nothing left to stop").into());
         }
-        let evaluation = client.stop(&job.id, REASON, &self.namespace).await?.evaluation_id;
-        Ok(Stopped { job: job.id, evaluation })
+        Ok(job.id)
     }
 }
 

@@ -5,8 +5,7 @@ use std::process::ExitCode;
 use clap::Args;
 
 use crate::app::Context;
-use crate::command::job::Stop;
-use crate::output;
+use crate::command::job::{Stop, Stopped};
 
 /// Stops a job.
 #[derive(Args, Debug)]
@@ -18,15 +17,7 @@ pub struct Cancel {
 impl Cancel {
     /// Runs the command.
     pub async fn run(self, context: &Context) -> anyhow::Result<ExitCode> {
-        let (quiet, stopped) = (self.stop.is_quiet(), self.stop.stop(context).await);
-        match stopped {
-            Err(_) if quiet => return Ok(ExitCode::FAILURE),
-            Err(error) => return Err(error),
-            Ok(stopped) if !quiet => {
-                output::print(&format!("Job successfully canceled. Job ID: {}\n", stopped.job))?;
-            }
-            Ok(_) => {}
-        }
-        Ok(ExitCode::SUCCESS)
+        let words = |stopped: &Stopped| format!("Job successfully canceled. Job ID: {}\n", stopped.job);
+        self.stop.and_say(context, words).await
     }
 }

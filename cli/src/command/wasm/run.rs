@@ -13,7 +13,6 @@ use crate::flags::environment;
 use crate::flags::input::{self, Input};
 use crate::flags::job::source;
 use crate::flags::run::RunFlags;
-use crate::job_file::inline;
 
 /// Runs a WebAssembly module.
 #[derive(Args, Debug)]
@@ -129,13 +128,7 @@ fn import_url(url: &str) -> anyhow::Result<Value> {
 }
 
 fn embedded(path: &Path, target: &str) -> anyhow::Result<InputSource> {
-    let params = [("URL".to_owned(), json!(inline::data_url(path)?))].into_iter().collect();
-    let alias = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    Ok(InputSource {
-        source: SpecConfig { kind: "inline".into(), params: Some(params) },
-        alias,
-        target: target.to_owned(),
-    })
+    Ok(source(input::embedded(path, target)?))
 }
 
 fn named(text: &str, inputs: &[Input]) -> anyhow::Result<Value> {
@@ -150,16 +143,10 @@ fn named(text: &str, inputs: &[Input]) -> anyhow::Result<Value> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::Parser;
-
-    #[derive(Parser)]
-    struct Wrapper {
-        #[command(flatten)]
-        run: Run,
-    }
+    use crate::flags::parsed::parsed;
 
     fn job(arguments: &[&str]) -> anyhow::Result<Value> {
-        Wrapper::try_parse_from(["run"].iter().chain(arguments)).unwrap().run.job()
+        parsed::<Run>(arguments).unwrap().job()
     }
 
     #[test]
