@@ -40,6 +40,13 @@ impl Attempt<'_> {
     pub(super) fn is_live(&self) -> bool {
         self.stop.is_none() && self.execution.is_live()
     }
+
+    /// Why it did not end well.
+    pub(super) fn reason(&self) -> String {
+        let told = [&self.execution.observed_message, &self.execution.desired_message];
+        let told = || told.into_iter().find(|message| !message.is_empty()).cloned();
+        self.stop.map(StopReason::text).or_else(told).unwrap_or_else(|| "no reason was told".to_owned())
+    }
 }
 
 impl<'a> Draft<'a> {

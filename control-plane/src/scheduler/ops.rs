@@ -121,7 +121,7 @@ struct Tally {
     failed: usize,
     refused: usize,
     unreachable: usize,
-    /// Why nodes refused or were not reached.
+    /// Why nodes failed, refused or were not reached.
     reasons: Explanation,
 }
 
@@ -140,7 +140,10 @@ impl Tally {
                     tally.unreachable += 1;
                     tally.reasons.reject(StopReason::Unreachable.text(), &execution.node_id);
                 }
-                Outcome::Failed | Outcome::TimedOut | Outcome::Stopped | Outcome::Live => tally.failed += 1,
+                Outcome::Failed | Outcome::TimedOut | Outcome::Stopped | Outcome::Live => {
+                    tally.failed += 1;
+                    tally.reasons.reject(attempt.reason(), &execution.node_id);
+                }
             }
         }
         for placement in draft.placed() {

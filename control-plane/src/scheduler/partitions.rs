@@ -163,13 +163,15 @@ fn fail_job(draft: &mut Draft<'_>, last: &Attempt<'_>) {
         _ => message::RETRIED_TOO_OFTEN,
     };
     let execution = last.execution;
-    let error = last.stop.map_or_else(|| execution.observed_message.clone(), StopReason::text);
+    let error = last.reason();
     let details = details([
         ("LastExecution", execution.id.as_str()),
         ("LastError", &error),
         ("LastNode", execution.node_id.as_str()),
     ]);
-    draft.fail(topic::SCHEDULING, message.to_owned(), details);
+    let mut cause = Explanation::default();
+    cause.reject(error, &execution.node_id);
+    draft.fail(topic::SCHEDULING, format!("{message}{}", message::reason_lines(&cause)), details);
 }
 
 /// Gives open partitions a node first, then those whose node is silent. Says why, if nodes were missing.
