@@ -86,7 +86,7 @@ async fn devices_in_1970_and_in_2099_join_and_work() {
     assert_eq!(cluster.ended(&again).await.state.state_type.as_str(), "Completed");
 }
 
-fn build_clock(folder: &Path) -> PathBuf {
+pub(crate) fn build_clock(folder: &Path) -> PathBuf {
     let (source, library) = (folder.join("clock.c"), folder.join("clock.so"));
     std::fs::write(&source, CLOCK).unwrap();
     let mut compiler = Command::new("cc");

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::harness::{Cluster, eventually, guests, job, seen};
-use crate::sql;
+use crate::{clocks, sql};
 
 /// A cluster with one agent, named after the test because the engine is shared, and the server with its objects.
 struct Site {
@@ -318,6 +318,21 @@ async fn credentials_come_from_files_too_and_wrong_ones_are_told() {
     );
     fs::write(&file, profile("edge", SECRET_KEY)).unwrap();
     assert_eq!(site.shown(json!({"Bucket": "things"})).await, "./a x\n", "renewed credentials count at once");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_device_in_2099_signs_with_the_control_planes_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = clocks::build_clock(folder.path());
+    let variables = [
+        ("LD_PRELOAD", clock.to_str().unwrap()),
+        ("TEST_CLOCK_BEGINS", "4070908800"),
+        ("AWS_ACCESS_KEY_ID", ACCESS_KEY),
+        ("AWS_SECRET_ACCESS_KEY", SECRET_KEY),
+    ];
+    let site = Site::with("s3-2099", &variables, &[]).await;
+    site.server.bucket("things", &[("a", "x")]).await;
+    assert_eq!(site.shown(json!({"Bucket": "things"})).await, "./a x\n");
 }
 
 #[tokio::test(flavor = "multi_thread")]
