@@ -25,6 +25,11 @@ fn control_plane() -> (Authority, Hub) {
     (authority, hub)
 }
 
+/// The source that an agent built with its feature offers everywhere.
+fn with_s3<'a>(others: &[&'a str]) -> Vec<&'a str> {
+    others.iter().copied().chain(cfg!(feature = "s3").then_some("s3")).collect()
+}
+
 #[tokio::test]
 async fn an_agent_joins_tells_what_changed_and_says_goodbye() {
     let directory = tempfile::tempdir().unwrap();
@@ -36,7 +41,7 @@ async fn an_agent_joins_tells_what_changed_and_says_goodbye() {
     assert_eq!((hello.info.labels["zone"].as_str(), hello.info.labels["name"].as_str()), ("a", "edge-1"));
     assert_eq!(hello.info.engines, ["wasm"]);
     assert_eq!(hello.info.publishers, ["local"]);
-    assert_eq!(hello.info.sources, ["inline"]);
+    assert_eq!(hello.info.sources, with_s3(&["inline"]));
     conversation.welcome().await;
     let mut status = agent.status();
     let status = *status.wait_for(|status| status.is_connected).await.unwrap();
@@ -48,7 +53,7 @@ async fn an_agent_joins_tells_what_changed_and_says_goodbye() {
     match conversation.hear().await {
         Some(HubEvent::Info(info)) => {
             assert_eq!(info.labels["zone"], "b");
-            assert_eq!(info.sources, ["inline", "localDirectory", "local"]);
+            assert_eq!(info.sources, with_s3(&["inline", "localDirectory", "local"]));
         }
         other => panic!("expected the node's new description, got {other:?}"),
     }
@@ -105,7 +110,7 @@ async fn what_is_switched_off_is_not_offered() {
     let (authority, mut hub) = control_plane();
     let mut config = config(directory.path(), &authority, &hub);
     config.disabled_engines = vec!["wasm".to_owned()];
-    config.disabled_sources = vec!["inline".to_owned()];
+    config.disabled_sources = vec!["inline".to_owned(), "s3".to_owned()];
     config.disabled_publishers = vec!["local".to_owned()];
     let agent = Agent::start(config).await.unwrap();
     let (_conversation, hello) = Conversation::open(&mut hub).await;
