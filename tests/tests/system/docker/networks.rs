@@ -68,13 +68,20 @@ impl Site {
 
     /// A web server with an address of its own; where it is.
     fn server(&self) -> String {
-        let answer = r"HTTP/1.1 200 OK\r\n\r\nwelcome";
-        let script = format!("while :; do busybox printf '{answer}' | busybox nc -l -p 8000; done");
-        self.engine.docker(&["run", "-d", "--name", "server", IMAGE, "sh", "-c", &script]);
+        self.engine.docker(&["run", "-d", "--name", "server", IMAGE, "sh", "-c", SERVE]);
         let address = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}";
         self.engine.docker(&["inspect", "-f", address, "server"]).trim().to_owned()
     }
 }
+
+/// Notes a whole request before it is answered.
+const SERVE: &str = r#"while :; do busybox nc -l -p 8000 -e sh -c '
+    while read -r line; do
+        echo "$line" >>/tmp/requests
+        [ "$line" = "$(busybox printf "\r")" ] && break
+    done
+    busybox printf "HTTP/1.1 200 OK\r\n\r\nwelcome"'
+done"#;
 
 /// What somebody says who listens at this port of the node.
 fn hear(port: u16) -> Result<String, String> {
@@ -176,7 +183,7 @@ async fn http_networking_leads_to_the_listed_hosts_and_nowhere_else() {
     }
     assert_eq!(stdout.matches("403 Forbidden").count(), 2, "{stdout}");
     assert!(!stdout.contains("reached"), "{stdout}");
-    let requests = site.engine.docker(&["logs", "server"]);
+    let requests = site.engine.docker(&["exec", "server", "busybox", "cat", "/tmp/requests"]);
     assert!(requests.contains(&format!("X-Bacalhau-Job-ID: {id}")), "{requests}");
     let history = site.cluster.history(&id).await.join("\n");
     assert!(history.contains("Refused to connect to elsewhere.example:443: elsewhere"), "{history}");
