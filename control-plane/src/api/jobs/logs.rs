@@ -140,7 +140,8 @@ async fn explain_silence(
 
 /// Why an execution that ended has no output, unless its task came to an end of its own.
 fn never_ran(execution: &Execution) -> Option<String> {
-    if !execution.is_terminal() || execution.output.is_some() {
+    // What was told to stop may have run, and its node has not said yet how it ended.
+    if execution.may_be_running() || execution.output.is_some() {
         return None;
     }
     let message = [&execution.observed_message, &execution.desired_message];

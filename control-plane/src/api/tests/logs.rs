@@ -54,6 +54,20 @@ async fn a_task_that_never_ran_says_why_there_is_no_output() {
 }
 
 #[tokio::test]
+async fn a_task_that_is_being_stopped_is_not_said_to_have_no_output() {
+    let world = World::start().await;
+    let node = world.join("n-1", &[], false).await;
+    let id = world.submit(job("a", "service")).await;
+    let execution = only_execution(&world, &id).await["ID"].as_str().unwrap().to_owned();
+    let running =
+        Observation { state: ObservedState::Running, output: None, ..completed(&execution, None, "") };
+    world.observe(&node, 1, running).await;
+    world.send("DELETE", &format!("{JOBS}/{id}"), &[], None).await.ok();
+    let said = frames(&world, &format!("{JOBS}/{id}/logs?execution_id={execution}")).await;
+    assert!(said[0]["error"].as_str().unwrap().contains("node n-1 is not connected"), "{said:?}");
+}
+
+#[tokio::test]
 async fn output_of_a_node_that_is_away_is_replayed() {
     let world = World::start().await;
     let node = world.join("n-1", &[], false).await;
