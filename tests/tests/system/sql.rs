@@ -48,6 +48,21 @@ impl Site {
         self.cluster.cli(&[&["sql", query, "--image", IMAGE], &given[..], flags].concat()).await
     }
 
+    /// Nodes and counts of an answer that the client's own DuckDB made a Parquet file of.
+    async fn parquet(&self, query: &str) -> String {
+        let over = format!("{}/**", self.cluster.host().display());
+        let asked = ["sql", query, "--image", IMAGE, "--over", &over, "--output", "parquet"];
+        let mut command = self.cluster.command(&asked);
+        command.env("PATH", duckdb::program().parent().unwrap());
+        let output = command.output().await.unwrap();
+        assert!(output.status.success(), "{output:?}");
+        let file = self.cluster.path("answers.parquet");
+        fs::write(&file, output.stdout).unwrap();
+        let read = format!("SELECT node, n FROM '{}' ORDER BY node", file.display());
+        let read = Command::new(duckdb::program()).args(["-csv", "-noheader", "-c", &read]).output().unwrap();
+        String::from_utf8(read.stdout).unwrap()
+    }
+
     async fn rows(&self, query: &str, flags: &[&str]) -> Vec<Value> {
         let said = self.ask(query, &[&["--output", "json"], flags].concat()).await;
         assert_eq!(said.code, 0, "{query}: {said:?}");
@@ -98,6 +113,10 @@ async fn one_question_to_three_devices_is_one_table() {
         .rows(BY_UNIT, &["--reduce", "SELECT count(DISTINCT node) AS nodes, sum(n) AS n FROM answers"])
         .await;
     assert_eq!(reduced, [json!({"nodes": 3, "n": 6})]);
+
+    let csv = site.ask(BY_UNIT, &["--selector", "site=sql-c", "--output", "csv"]).await;
+    assert_eq!(csv.stdout, "node,unit,n\nsql-c,sshd,2\n", "{csv:?}");
+    assert_eq!(site.parquet(BY_UNIT).await, "sql-a,2\nsql-b,2\nsql-c,2\n");
 
     let nothing = site.ask("SELECT time FROM logs WHERE unit = 'nobody'", &[]).await;
     assert_eq!((nothing.code, nothing.stdout.as_str()), (0, "node  time\n"));

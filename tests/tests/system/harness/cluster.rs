@@ -152,13 +152,18 @@ impl Cluster {
         format!("127.0.0.1:{}", self.ports.fleet)
     }
 
-    /// Runs `bacalhau` against this control plane.
-    pub(crate) async fn cli(&self, arguments: &[&str]) -> Said {
+    /// `bacalhau` for this control plane, to be run.
+    pub(crate) fn command(&self, arguments: &[&str]) -> tokio::process::Command {
         let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_system-bacalhau"));
         command.args(arguments).current_dir(self.folder.path()).kill_on_drop(true).env("NO_COLOR", "1");
         command.env("BACALHAU_DIR", self.path("client")).env("BACALHAU_API_HOST", "127.0.0.1");
         command.env("BACALHAU_API_PORT", self.ports.api.to_string());
-        let output = tokio::time::timeout(COMMAND_LIMIT, command.output()).await;
+        command
+    }
+
+    /// Runs `bacalhau` against this control plane.
+    pub(crate) async fn cli(&self, arguments: &[&str]) -> Said {
+        let output = tokio::time::timeout(COMMAND_LIMIT, self.command(arguments).output()).await;
         let output = output.unwrap_or_else(|_| panic!("{arguments:?} does not end")).unwrap();
         Said {
             code: output.status.code().expect("it was not killed"),
