@@ -25,8 +25,10 @@ const MAGIC: &[u8; 8] = b"bac-wal1";
 /// Checksum of the rest of the header, checksum of the body, length of the body, first number, numbers in the record.
 const HEADER_BYTES: usize = 4 + 4 + 4 + 8 + 4;
 
-/// Looked through at a time.
+/// Never-written space is passed over in such steps.
 const PAGE_BYTES: usize = 4096;
+/// How much of a file is looked through at a time.
+const CHUNK_BYTES: usize = 16 * PAGE_BYTES;
 const ZEROS: [u8; PAGE_BYTES] = [0; PAGE_BYTES];
 
 /// What an appended record survives.
@@ -152,16 +154,27 @@ impl Segment {
         if self.durability == Durability::PageCache {
             return Ok(None);
         }
-        let mut rest = vec![0; usize::try_from(self.size - self.used).map_err(io::Error::other)?];
-        self.file.read_exact_at(&mut rest, self.used)?;
         let mut last = None;
-        for page in (0..rest.len()).step_by(PAGE_BYTES) {
-            let end = rest.len().min(page + PAGE_BYTES);
+        // A header that begins in one chunk may end in the next.
+        let mut chunk = vec![0; CHUNK_BYTES + HEADER_BYTES - 1];
+        for from in (self.used..self.size).step_by(CHUNK_BYTES) {
+            let length = chunk.len().min(usize::try_from(self.size - from).unwrap_or(usize::MAX));
+            self.file.read_exact_at(&mut chunk[..length], from)?;
+            last = last.max(self.last_later(&chunk[..length], next));
+        }
+        Ok(last.map(|last| Lost { offset: self.used, last }))
+    }
+
+    /// The highest number after `next` in what look like headers of this file.
+    fn last_later(&self, bytes: &[u8], next: u64) -> Option<u64> {
+        let mut last = None;
+        for page in (0..bytes.len()).step_by(PAGE_BYTES) {
+            let end = bytes.len().min(page + PAGE_BYTES);
             // Never written.
-            if rest[page..end] == ZEROS[..end - page] {
+            if bytes[page..end] == ZEROS[..end - page] {
                 continue;
             }
-            for header in rest[page..rest.len().min(end + HEADER_BYTES - 1)].windows(HEADER_BYTES) {
+            for header in bytes[page..bytes.len().min(end + HEADER_BYTES - 1)].windows(HEADER_BYTES) {
                 // Cheap, and true of next to nothing.
                 let is_later = first_of(header).wrapping_sub(next).wrapping_sub(1) < self.size;
                 if is_later && let Some(header) = Header::decode(header, self.seed) {
@@ -169,7 +182,7 @@ impl Segment {
                 }
             }
         }
-        Ok(last.map(|last| Lost { offset: self.used, last }))
+        last
     }
 
     /// Bytes that its records take.
@@ -226,15 +239,19 @@ fn read_head(file: &File) -> io::Result<Option<u32>> {
     if magic == MAGIC && crc32fast::hash(covered) == checksum.get_u32() {
         return Ok(Some(seed.get_u32()));
     }
-    let mut rest = Vec::new();
-    At { file, from: 0, to: file.metadata()?.len() }.read_to_end(&mut rest)?;
-    if rest.iter().any(|byte| *byte != 0) {
-        return Err(io::Error::new(
-            io::ErrorKind::InvalidData,
-            "its first bytes are damaged, or it is no log of this version: restore its directory from a backup",
-        ));
+    let mut rest = At { file, from: 0, to: file.metadata()?.len() };
+    let mut page = ZEROS;
+    loop {
+        match rest.read(&mut page)? {
+            0 => return Ok(None),
+            read if page[..read] == ZEROS[..read] => {}
+            _ => break,
+        }
     }
-    Ok(None)
+    Err(io::Error::new(
+        io::ErrorKind::InvalidData,
+        "its first bytes are damaged, or it is no log of this version: restore its directory from a backup",
+    ))
 }
 
 #[expect(clippy::disallowed_methods, reason = "the only chance there is in a log")]

@@ -171,3 +171,19 @@ fn after_a_failed_write_nothing_is_written_until_it_begins_anew() {
     segment.append(2, 1, b"x").unwrap();
     assert_eq!(numbers(&segment.read().unwrap()), [2]);
 }
+
+#[test]
+fn a_record_that_begins_anywhere_around_the_end_of_a_chunk_is_found() {
+    for shift in 0..=HEADER_BYTES {
+        let directory = TempDir::new().unwrap();
+        let path = directory.path().join("log");
+        let size = 2 * CHUNK_BYTES as u64;
+        let (mut segment, _) = Segment::open(path.clone(), size, Durability::Disk).unwrap();
+        segment.append(1, 1, &vec![b'x'; CHUNK_BYTES - HEADER_BYTES - shift]).unwrap();
+        segment.append(2, 1, b"later").unwrap();
+        segment.file.write_all_at(&[0; 4], HEAD_BYTES as u64).unwrap();
+        let (segment, records) = Segment::open(path, size, Durability::Disk).unwrap();
+        let lost = Lost { offset: HEAD_BYTES as u64, last: 2 };
+        assert_eq!((records, segment.lost_after(1).unwrap()), (vec![], Some(lost)), "shift {shift}");
+    }
+}
