@@ -27,7 +27,7 @@ const HEADER_BYTES: usize = 4 + 4 + 4 + 8 + 4;
 
 /// Never-written space is passed over in such steps.
 const PAGE_BYTES: usize = 4096;
-/// How much of a file is looked through at a time.
+/// How much of a file is filled, or looked through, at a time.
 const CHUNK_BYTES: usize = 16 * PAGE_BYTES;
 const ZEROS: [u8; PAGE_BYTES] = [0; PAGE_BYTES];
 
@@ -109,11 +109,7 @@ impl Segment {
     /// is no log, or whose first bytes are damaged, is [`io::ErrorKind::InvalidData`].
     pub fn open(path: PathBuf, size: u64, durability: Durability) -> io::Result<(Self, Vec<Record>)> {
         let file = File::options().create(true).truncate(false).read(true).write(true).open(&path)?;
-        let length = file.metadata()?.len();
-        if length < size {
-            let missing = usize::try_from(size - length).map_err(io::Error::other)?;
-            file.write_all_at(&vec![0; missing], length)?;
-        }
+        fill_up(&file, size)?;
         let seed = match read_head(&file)? {
             Some(seed) => seed,
             None => make_head(&file)?,
@@ -228,6 +224,16 @@ impl Segment {
 
 fn record_size(body_bytes: usize) -> u64 {
     (HEADER_BYTES + body_bytes) as u64
+}
+
+/// Zeros from the end of the file up to `size`.
+fn fill_up(file: &File, size: u64) -> io::Result<()> {
+    let zeros = vec![0; CHUNK_BYTES];
+    for from in (file.metadata()?.len()..size).step_by(CHUNK_BYTES) {
+        let length = zeros.len().min(usize::try_from(size - from).unwrap_or(usize::MAX));
+        file.write_all_at(&zeros[..length], from)?;
+    }
+    Ok(())
 }
 
 /// The file's seed; none in a file that was never used.
