@@ -1,4 +1,4 @@
-use bacalhau_protocol::ids::ExecutionId;
+use bacalhau_protocol::ids::{ExecutionId, NodeId};
 use futures_util::StreamExt as _;
 use serde_json::{Value, json};
 use tokio_tungstenite::connect_async;
@@ -25,6 +25,15 @@ async fn frames(world: &World, path: &str) -> Vec<Value> {
     }
 }
 
+/// A node with the execution of a job of this type; the node, the job and the execution.
+async fn placed(job_type: &str) -> (World, NodeId, String, String) {
+    let world = World::start().await;
+    let node = world.join("n-1", &[], false).await;
+    let id = world.submit(job("a", job_type)).await;
+    let execution = only_execution(&world, &id).await["ID"].as_str().unwrap().to_owned();
+    (world, node, id, execution)
+}
+
 #[tokio::test]
 async fn what_is_wrong_is_told_in_a_frame() {
     let world = World::start().await;
@@ -39,10 +48,7 @@ async fn what_is_wrong_is_told_in_a_frame() {
 
 #[tokio::test]
 async fn a_task_that_never_ran_says_why_there_is_no_output() {
-    let world = World::start().await;
-    let node = world.join("n-1", &[], false).await;
-    let id = world.submit(job("a", "ops")).await;
-    let execution = only_execution(&world, &id).await["ID"].as_str().unwrap().to_owned();
+    let (world, node, id, execution) = placed("ops").await;
     let (state, message) = (ObservedState::Failed, "the image cannot be had".to_owned());
     let failed = Observation { state, message, output: None, ..completed(&execution, None, "") };
     world.observe(&node, 1, failed).await;
@@ -55,10 +61,7 @@ async fn a_task_that_never_ran_says_why_there_is_no_output() {
 
 #[tokio::test]
 async fn a_task_that_is_being_stopped_is_not_said_to_have_no_output() {
-    let world = World::start().await;
-    let node = world.join("n-1", &[], false).await;
-    let id = world.submit(job("a", "service")).await;
-    let execution = only_execution(&world, &id).await["ID"].as_str().unwrap().to_owned();
+    let (world, node, id, execution) = placed("service").await;
     let running =
         Observation { state: ObservedState::Running, output: None, ..completed(&execution, None, "") };
     world.observe(&node, 1, running).await;
@@ -69,10 +72,7 @@ async fn a_task_that_is_being_stopped_is_not_said_to_have_no_output() {
 
 #[tokio::test]
 async fn output_of_a_node_that_is_away_is_replayed() {
-    let world = World::start().await;
-    let node = world.join("n-1", &[], false).await;
-    let id = world.submit(job("a", "ops")).await;
-    let execution = only_execution(&world, &id).await["ID"].as_str().unwrap().to_owned();
+    let (world, node, id, execution) = placed("ops").await;
     let running = frames(&world, &format!("{JOBS}/{id}/logs")).await;
     assert!(running[0]["error"].as_str().unwrap().contains("node n-1 is not connected"), "{running:?}");
 
