@@ -10,6 +10,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use dlmalloc::Dlmalloc;
 
+use crate::program_text::page_size;
+
 /// From this size on, memory is cleared by giving it back; below, a system call costs more than it saves.
 const UNTOUCHED_BYTES: usize = 64 * 1024;
 
@@ -53,8 +55,8 @@ extern "C" fn calloc(count: usize, size: usize) -> *mut u8 {
 ///
 /// The memory lies in the heap, which is private and anonymous, and belongs to the caller.
 unsafe fn clear(pointer: *mut u8, bytes: usize) {
-    let head = pointer.align_offset(page()).min(bytes);
-    let whole = (bytes - head) / page() * page();
+    let head = pointer.align_offset(page_size()).min(bytes);
+    let whole = (bytes - head) / page_size() * page_size();
     // SAFETY: both parts and the pages in between lie within the caller's memory.
     unsafe {
         let pages = pointer.add(head);
@@ -64,11 +66,6 @@ unsafe fn clear(pointer: *mut u8, bytes: usize) {
         pointer.write_bytes(0, head);
         pages.add(whole).write_bytes(0, bytes - head - whole);
     }
-}
-
-fn page() -> usize {
-    // SAFETY: asks for nothing of its caller.
-    usize::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).unwrap_or(4096)
 }
 
 /// `realloc(3)`.

@@ -26,6 +26,7 @@ pub mod logs;
 pub mod node;
 pub mod own_program;
 pub mod ports;
+pub mod program_text;
 pub mod publisher;
 pub mod queue;
 pub mod retention;

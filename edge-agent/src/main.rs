@@ -10,7 +10,7 @@ use std::time::Duration;
 use anyhow::Context;
 use bacalhau_agent::config::{Config, Mistakes};
 use bacalhau_agent::executor::wasm::{ChildCompiler, CompileLimits, LocalCompiler};
-use bacalhau_agent::{Agent, COMPILE_ARGUMENT, RELAY_ARGUMENT, egress};
+use bacalhau_agent::{Agent, COMPILE_ARGUMENT, RELAY_ARGUMENT, egress, program_text};
 use clap::Parser;
 use tokio::runtime;
 use tokio::signal::unix::{SignalKind, signal};
@@ -77,6 +77,8 @@ fn run(config: Config, arguments: &Arguments) -> anyhow::Result<()> {
         .max_blocking_threads(MAX_BLOCKING_THREADS)
         .thread_keep_alive(BLOCKING_THREAD_KEEP_ALIVE)
         .thread_stack_size(BLOCKING_THREAD_STACK)
+        // Whatever needed files has been over for a while.
+        .on_thread_stop(program_text::give_back)
         .build()
         .context("cannot start the runtime")?
         .block_on(serve(config, arguments))
