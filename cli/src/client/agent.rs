@@ -1,6 +1,9 @@
 //! What the server says about itself (api.md 3.15 to 3.17).
 
+use std::time::Duration;
+
 use bacalhau_protocol::api::{Alive, BuildVersionInfo};
+use bacalhau_protocol::duration;
 
 use super::{AGENT, Client, Result};
 
@@ -22,6 +25,12 @@ impl Client {
             Some(config) => config.take(),
             None => answer,
         })
+    }
+
+    /// How long the server keeps a silent node's work there, if it tells.
+    pub async fn silence(&self) -> Option<Duration> {
+        let config = self.agent_config().await.ok()?;
+        duration::parse(config.pointer("/Orchestrator/NodeManager/DisconnectTimeout")?.as_str()?)
     }
 
     /// The server's build.

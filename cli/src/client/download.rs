@@ -98,7 +98,7 @@ impl Client {
         loop {
             let before = length(part).await;
             match self.fetch_rest(archive, part, before, meter).await {
-                Err(DownloadError::Call(error)) if is_passing(&error) => {
+                Err(DownloadError::Call(error)) if is_broken(&error) => {
                     fruitless = if length(part).await > before { 0 } else { fruitless + 1 };
                     if fruitless == FRUITLESS_ATTEMPTS {
                         return Err(error.into());
@@ -170,8 +170,8 @@ impl Client {
     }
 }
 
-/// Worth another attempt: the connection broke, or the device behind the server is away for a moment.
-fn is_passing(error: &Error) -> bool {
+/// Worth another attempt at once: the connection broke.
+fn is_broken(error: &Error) -> bool {
     matches!(error, Error::Network { .. } | Error::TimedOut { .. })
 }
 

@@ -102,6 +102,15 @@ impl Error {
         }
     }
 
+    /// Whether the same call may succeed in a while: the server, or what stands before it, is away or overworked.
+    pub fn is_passing(&self) -> bool {
+        match self {
+            Self::Unreachable { .. } | Self::Network { .. } | Self::TimedOut { .. } => true,
+            Self::Api(error) => matches!(error.status, 502..=504),
+            _ => false,
+        }
+    }
+
     /// Whether the server says that what was asked for does not exist.
     pub fn is_not_found(&self) -> bool {
         matches!(self, Self::Api(error) if error.status == 404)

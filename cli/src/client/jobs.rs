@@ -9,6 +9,9 @@ use serde_json::Value;
 
 use super::{Client, JOBS, Result, said_if, said_unless_zero, with_query};
 
+/// Items of one page at most (docs/limits.md).
+const MAX_ITEMS: u32 = 1000;
+
 /// Which jobs to list. Empty texts ask for nothing.
 #[derive(Clone, Debug, Default)]
 pub struct JobListQuery {
@@ -114,7 +117,19 @@ impl Client {
             ("namespace", namespace.to_owned()),
             ("include", "executions,history".to_owned()),
         ];
-        self.get(with_query(self.url(JOBS, &[job]), &pairs)).await
+        let mut answer: GetJobResponse = self.get(with_query(self.url(JOBS, &[job]), &pairs)).await?;
+        let id = answer.job.id.clone();
+        if let Some(page) = &mut answer.executions {
+            let next_token = std::mem::take(&mut page.next_token);
+            let query = ExecutionQuery { next_token, job_version: version, ..ExecutionQuery::default() };
+            self.more_executions(&id, query, &mut page.items).await?;
+        }
+        if let Some(page) = answer.history.as_mut().filter(|page| !page.next_token.is_empty()) {
+            let next_token = std::mem::take(&mut page.next_token);
+            let query = HistoryQuery { next_token, job_version: version, ..HistoryQuery::default() };
+            page.items.append(&mut self.whole_history(&id, query, usize::MAX).await?.items);
+        }
+        Ok(answer)
     }
 
     /// All versions of a job, oldest first.
@@ -174,18 +189,51 @@ impl Client {
         self.get(with_query(self.url(JOBS, &[job, "executions"]), &pairs)).await
     }
 
+    /// What happened to a job, up to `most` events. The server looks at so many events for a page and no more, so that
+    /// a page of few kinds of them may be short, or empty, and not the last. The token is empty if there are no more.
+    pub async fn whole_history(
+        &self,
+        job: &str,
+        mut query: HistoryQuery,
+        most: usize,
+    ) -> Result<ListResponse<HistoryItem>> {
+        let mut items = Vec::new();
+        loop {
+            query.limit = u32::try_from(most - items.len()).unwrap_or(u32::MAX).min(MAX_ITEMS);
+            let page = self.history(job, &query).await?;
+            // The token behind the last event of a job in progress leads to itself.
+            let is_last = page.items.is_empty() && page.next_token == query.next_token;
+            items.extend(page.items);
+            query.next_token = if is_last { String::new() } else { page.next_token };
+            if query.next_token.is_empty() || items.len() >= most {
+                return Ok(ListResponse { items, next_token: query.next_token });
+            }
+        }
+    }
+
     /// All executions of a job's latest version.
     pub async fn all_executions(&self, job: &str, namespace: &str) -> Result<Vec<Execution>> {
-        let mut query = ExecutionQuery { namespace: namespace.to_owned(), ..ExecutionQuery::default() };
-        let mut found = Vec::new();
-        loop {
+        let query = ExecutionQuery { namespace: namespace.to_owned(), ..ExecutionQuery::default() };
+        let first = self.executions(job, &query).await?;
+        let mut found = first.items;
+        let query = ExecutionQuery { next_token: first.next_token, ..query };
+        self.more_executions(job, query, &mut found).await?;
+        Ok(found)
+    }
+
+    /// Those behind the query's token, if it has one.
+    async fn more_executions(
+        &self,
+        job: &str,
+        mut query: ExecutionQuery,
+        found: &mut Vec<Execution>,
+    ) -> Result<()> {
+        while !query.next_token.is_empty() {
             let page = self.executions(job, &query).await?;
             found.extend(page.items);
-            if page.next_token.is_empty() {
-                return Ok(found);
-            }
             query.next_token = page.next_token;
         }
+        Ok(())
     }
 
     /// Where the published results of a job's latest version are.

@@ -82,10 +82,19 @@ const WAITING: &str =
 pub trait Observer {
     /// Something happened.
     fn event(&mut self, item: &HistoryItem) -> anyhow::Result<()>;
-    /// Now and then: these executions there are, and these nodes cannot be reached.
-    fn look(&mut self, executions: &[Execution], away: &[NodeState]) -> anyhow::Result<()>;
+    /// Now and then: these executions there are, and these nodes are away.
+    fn look(&mut self, executions: &[Execution], away: &Away) -> anyhow::Result<()>;
     /// There will be no more.
     fn end(&mut self) -> anyhow::Result<()>;
+}
+
+/// Who cannot be reached.
+#[derive(Debug, Default)]
+pub struct Away {
+    /// These nodes.
+    pub nodes: Vec<NodeState>,
+    /// After such a silence the server looks for another node for their work, if it tells.
+    pub silence: Option<Duration>,
 }
 
 /// Shows events, and tells of nodes that are silent.
@@ -99,7 +108,7 @@ impl Observer for Shown {
         self.display.event(item)
     }
 
-    fn look(&mut self, executions: &[Execution], away: &[NodeState]) -> anyhow::Result<()> {
+    fn look(&mut self, executions: &[Execution], away: &Away) -> anyhow::Result<()> {
         self.display.status(executions);
         for note in self.silence.notes(executions, away) {
             self.display.note(&note);

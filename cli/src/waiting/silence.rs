@@ -8,6 +8,7 @@ use bacalhau_protocol::api::{Execution, Job, NodeState};
 use bacalhau_protocol::model::JobType;
 use bacalhau_protocol::time::Timestamp;
 
+use super::Away;
 use crate::output::cell;
 
 /// Tells of each silent node once per silence.
@@ -28,56 +29,54 @@ impl Silence {
     }
 
     /// What is new about executions whose nodes are away.
-    pub(super) fn notes(&mut self, executions: &[Execution], away: &[NodeState]) -> Vec<String> {
+    pub(super) fn notes(&mut self, executions: &[Execution], away: &Away) -> Vec<String> {
         let waiting = executions.iter().filter(|execution| !execution.compute_state.state_type.is_terminal());
         let mut notes = Vec::new();
         for execution in waiting {
-            let Some(node) = away.iter().find(|node| node.info.node_id == execution.node_id) else {
+            let Some(node) = away.nodes.iter().find(|node| node.info.node_id == execution.node_id) else {
                 continue;
             };
             let since = last_heard(node);
             if self.told.insert((execution.id.clone(), since)) {
-                notes.push(self.note(execution, since));
+                notes.push(self.note(execution, since, away.silence));
             }
         }
         notes
     }
 
-    fn note(&self, execution: &Execution, since: Timestamp) -> String {
+    fn note(&self, execution: &Execution, since: Timestamp, silence: Option<Duration>) -> String {
         let node = cell::short_id(&execution.node_id);
         format!(
             "node {node} cannot be reached since {} UTC; {}",
             cell::time(since, true),
-            self.consequence(execution, since)
+            self.consequence(execution, since, silence)
         )
     }
 
-    /// What the control plane does about it (docs/scheduling.md, "Silence is not failure").
-    fn consequence(&self, execution: &Execution, since: Timestamp) -> String {
-        let settings = Settings::default();
+    /// What the control plane does about it (docs/scheduling.md, "Silence is not failure"). No time is said that the
+    /// server does not tell.
+    fn consequence(&self, execution: &Execution, since: Timestamp, silence: Option<Duration>) -> String {
         let id = cell::short_id(&execution.id);
-        let until = |at: Timestamp| format!("execution {id} waits for it until {} UTC", cell::time(at, true));
+        let ends = |at: Timestamp| format!(" until {} UTC", cell::time(at, true));
         match (self.job_type, self.deadline) {
             (Some(JobType::Ops), Some(deadline)) => {
-                format!("{}, the end of the job's total timeout", until(deadline))
-            }
-            (Some(JobType::Ops), None) if execution.compute_state.state_type.has_not_begun() => {
-                format!(
-                    "{}; give the job a total timeout to wait longer",
-                    until(since.after(settings.silence))
-                )
+                format!("execution {id} waits for it{}, the end of the job's total timeout", ends(deadline))
             }
             (Some(JobType::Ops), None) => {
-                format!(
-                    "{}; give the job a total timeout to wait longer",
-                    until(since.after(settings.ops_silence))
-                )
+                let has_begun = !execution.compute_state.state_type.has_not_begun();
+                let limit =
+                    silence.map(|silence| if has_begun { Settings::default().ops_silence } else { silence });
+                let until = limit.map_or_else(String::new, |limit| ends(since.after(limit)));
+                format!("execution {id} waits for it{until}; give the job a total timeout to wait longer")
             }
             (Some(JobType::Daemon), _) => format!("execution {id} waits for it"),
-            _ => format!(
-                "another node takes execution {id} over from {} UTC on, if one can",
-                cell::time(since.after(settings.silence), true)
-            ),
+            _ => {
+                let from = silence.map_or_else(
+                    || " after a while".to_owned(),
+                    |silence| format!(" from {} UTC on", cell::time(since.after(silence), true)),
+                );
+                format!("another node takes execution {id} over{from}, if one can")
+            }
         }
     }
 }
@@ -102,12 +101,12 @@ mod tests {
             .unwrap()
     }
 
-    fn away(since: &str) -> Vec<NodeState> {
-        serde_json::from_value(json!([
+    fn away(since: &str) -> Away {
+        let nodes = json!([
             {"Info": {"NodeID": "gw-7"}, "ConnectionState": {"DisconnectedSince": since}},
             {"Info": {"NodeID": "gw-8"}, "ConnectionState": {"DisconnectedSince": since}}
-        ]))
-        .unwrap()
+        ]);
+        Away { nodes: serde_json::from_value(nodes).unwrap(), silence: Some(Duration::from_secs(120)) }
     }
 
     #[test]
@@ -130,15 +129,18 @@ mod tests {
             "{start}execution e-1 waits for it until 2024-10-02 06:10:00 UTC; give the job a total timeout to wait longer"
         );
         assert_eq!(note(silence("ops", 0), 6), expected);
-        assert!(note(silence("ops", 0), 1).contains("until 2024-10-02 06:01:00 UTC"));
+        assert!(note(silence("ops", 0), 1).contains("until 2024-10-02 06:02:00 UTC"));
         assert!(
             note(silence("ops", 7200), 1)
                 .contains("until 2024-10-02 08:00:00 UTC, the end of the job's total")
         );
         assert!(
             note(silence("batch", 0), 6)
-                .contains("another node takes execution e-1 over from 2024-10-02 06:01:00")
+                .contains("another node takes execution e-1 over from 2024-10-02 06:02:00")
         );
         assert!(note(silence("daemon", 0), 6).ends_with("execution e-1 waits for it"));
+        let untold = Away { silence: None, ..away("2024-10-02T06:00:00Z") };
+        let note = silence("batch", 0).notes(&executions(6), &untold).concat();
+        assert!(note.ends_with("; another node takes execution e-1 over after a while, if one can"));
     }
 }

@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use bacalhau_protocol::api::HistoryType;
 use bacalhau_protocol::model::JobState;
+use tokio::sync::OnceCell;
 use tokio::time::Interval;
 
-use super::Observer;
-use crate::client::{Client, Error, ExecutionQuery, HistoryQuery, NodeListQuery, Result};
+use super::{Away, Observer};
+use crate::client::{Client, ExecutionQuery, HistoryQuery, NodeListQuery, Result};
 use crate::output;
 
 /// Why the watching ended.
@@ -142,13 +143,15 @@ async fn events(
 /// When to look at what the job waits for.
 struct Looks {
     ticks: Interval,
+    /// How long the server waits for a silent node; asked for when there is one.
+    silence: OnceCell<Option<Duration>>,
 }
 
 impl Looks {
     fn new() -> Self {
         let mut ticks = tokio::time::interval(LOOK);
         ticks.reset_after(FIRST_LOOK);
-        Self { ticks }
+        Self { ticks, silence: OnceCell::new() }
     }
 
     async fn due(&mut self) {
@@ -171,8 +174,12 @@ impl Looks {
             if page.next_token.is_empty() {
                 let disconnected =
                     NodeListQuery { status: "disconnected".into(), ..NodeListQuery::default() };
-                let Ok(away) = client.nodes(&disconnected).await else { return Ok(()) };
-                return observer.look(&executions, &away.nodes);
+                let Ok(page) = client.nodes(&disconnected).await else { return Ok(()) };
+                let mut away = Away { nodes: page.nodes, silence: None };
+                if !away.nodes.is_empty() {
+                    away.silence = *self.silence.get_or_init(|| client.silence()).await;
+                }
+                return observer.look(&executions, &away);
             }
             query.next_token = page.next_token;
         }
@@ -205,7 +212,7 @@ impl Patience {
                 self.away = false;
                 Ok(Some(answer))
             }
-            Err(error @ (Error::Unreachable { .. } | Error::Network { .. } | Error::TimedOut { .. })) => {
+            Err(error) if error.is_passing() => {
                 if !self.away {
                     output::warn(&format!("{error}; the job goes on, waiting for the server to come back"));
                 }

@@ -64,6 +64,22 @@ async fn a_job_is_run_watched_rerun_and_its_results_are_fetched() {
     }
 }
 
+/// The server gives a hundred events when nothing else is asked for.
+#[tokio::test]
+async fn a_long_history_is_shown_whole_and_from_its_end() {
+    let cluster = Cluster::with_agents(&["edge-1"]).await;
+    let hello = module(&cluster, "hello.wasm", &guests::hello("hello"));
+    cluster.ask(&["wasm", "run", "--name", "many", "--count", "40", &hello]).await;
+    let history = ["job", "history", "many", "--output", "csv", "--limit"];
+    let all = cluster.ask(&[&history[..], &["1000"]].concat()).await;
+    assert!(all.lines().count() > 101, "{all}");
+    let newest = cluster.ask(&[&history[..], &["1", "--order-reversed"]].concat()).await;
+    assert_eq!(newest.lines().nth(1), all.lines().last());
+    let described = cluster.ask(&["job", "describe", "many", "--include-history", "--output", "json"]).await;
+    let described: serde_json::Value = serde_json::from_str(&described).unwrap();
+    assert_eq!(described["History"]["Items"].as_array().unwrap().len(), all.lines().count() - 1);
+}
+
 #[tokio::test]
 async fn a_failed_job_fails_the_command_and_says_why() {
     let cluster = Cluster::with_agents(&["edge-1"]).await;

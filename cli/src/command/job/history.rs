@@ -44,7 +44,7 @@ pub struct History {
 }
 
 /// Events of a page when nothing else is asked for.
-const DEFAULT_LIMIT: u32 = 100;
+const DEFAULT_LIMIT: usize = 100;
 
 #[derive(Clone, Copy, Debug, Default, ValueEnum)]
 enum EventType {
@@ -57,19 +57,20 @@ enum EventType {
 impl History {
     pub(super) async fn run(self, context: &Context) -> anyhow::Result<ExitCode> {
         let client = context.client()?;
-        let mut page = client.history(&self.which.job, &self.query()).await?;
-        // A job in progress has a token behind its last event, too.
-        let most = if self.limit == 0 { DEFAULT_LIMIT } else { self.limit };
-        let has_more = !page.next_token.is_empty() && page.items.len() >= most as usize;
+        let most = if self.limit == 0 { DEFAULT_LIMIT } else { self.limit as usize };
+        // The server has the oldest first, so that the newest are known when all are.
+        let asked = if self.order_reversed { usize::MAX } else { most };
+        let mut page = client.whole_history(&self.which.job, self.query(), asked).await?;
         if !self.node_id.is_empty() {
             let executions = client.all_executions(&self.which.job, &self.which.namespace).await?;
             page.items.retain(|item| is_on_node(item, &self.node_id, &executions));
         }
         if self.order_reversed {
             page.items.reverse();
+            page.items.truncate(most);
         }
         output::print(&self.output.render(&page.items, |wide| table(&page.items, wide))?)?;
-        if has_more {
+        if !page.next_token.is_empty() {
             output::note_more(&page.next_token);
         }
         Ok(ExitCode::SUCCESS)
@@ -82,7 +83,7 @@ impl History {
             EventType::Execution => "execution",
         };
         HistoryQuery {
-            limit: self.limit,
+            limit: 0,
             next_token: self.next_token.clone(),
             event_type: event_type.to_owned(),
             execution_id: self.execution_id.clone(),

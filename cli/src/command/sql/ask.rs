@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::missing;
 use crate::client::Client;
 use crate::output::{self, StatusLine};
-use crate::waiting::{self, Observer, Watched};
+use crate::waiting::{self, Away, Observer, Watched};
 
 /// A question that was asked.
 pub(super) struct Asked {
@@ -51,8 +51,8 @@ impl Observer for Progress {
         Ok(())
     }
 
-    fn look(&mut self, executions: &[Execution], away: &[NodeState]) -> anyhow::Result<()> {
-        self.0.show(progress(executions, away));
+    fn look(&mut self, executions: &[Execution], away: &Away) -> anyhow::Result<()> {
+        self.0.show(progress(executions, &away.nodes));
         Ok(())
     }
 
