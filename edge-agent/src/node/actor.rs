@@ -66,7 +66,6 @@ pub(super) struct Actor {
     pub(super) ending: CancellationToken,
     /// Events that executions cause one another.
     pub(super) pending: VecDeque<(ExecutionId, Event)>,
-    sequence: u64,
     survives_at: Option<Duration>,
     link_events: mpsc::Receiver<LinkEvent>,
     waiting_reports: mpsc::Receiver<Report>,
@@ -81,11 +80,10 @@ impl Actor {
         let survives_at = Some(clock.elapsed() + SURVIVED);
         Self {
             queue: LocalQueue::new(info.capacity.clone()),
-            sequence: recovered.facts.sequence_reserved,
+            link: NodeLink::new(recovered.facts.sequence_reserved),
             facts: recovered.facts,
             recovered: recovered.executions,
             admission: Arc::new(admission),
-            link: NodeLink::default(),
             outgoing: None,
             executions: Executions::default(),
             usage_changed: false,
@@ -159,30 +157,21 @@ impl Actor {
         }
     }
 
-    pub(super) fn next_sequence(&mut self) -> u64 {
-        self.sequence += 1;
-        if self.sequence + SEQUENCE_BLOCK / 2 > self.facts.sequence_reserved {
-            self.reserve_sequences();
-        }
-        self.sequence
-    }
-
-    /// Goes on above what the control plane has, should the journal have been lost.
-    pub(super) fn raise_sequence(&mut self, floor: u64) {
-        self.sequence = self.sequence.max(floor);
-    }
-
     pub(super) fn survived(&mut self) {
         if self.survives_at.take().is_some() {
             self.journal.survived();
         }
     }
 
-    /// A sequence that may have been used is never used again: the journal is ahead of them, by more than are used until
-    /// its next write.
-    fn reserve_sequences(&mut self) {
-        self.facts.sequence_reserved = self.sequence + SEQUENCE_BLOCK;
-        self.journal.write_some_time(vec![Change::Facts(self.facts.clone())]);
+    /// Keeps the journal ahead of the sequences in use. A power cut may undo that; then the next welcome says how far
+    /// they have come, which is what counts. This one keeps them apart also while the control plane still takes in what
+    /// an earlier process sent.
+    pub(super) fn reserve_sequences(&mut self) {
+        let used = self.link.sequence();
+        if used + SEQUENCE_BLOCK / 2 > self.facts.sequence_reserved {
+            self.facts.sequence_reserved = used + SEQUENCE_BLOCK;
+            self.journal.write_some_time(vec![Change::Facts(self.facts.clone())]);
+        }
     }
 
     /// Takes up what an earlier process left. Comes before [`run`](Self::run).

@@ -101,7 +101,7 @@ impl Actor {
         tracing::info!(membership = ?welcome.membership, "the control plane let this node in");
         self.survived();
         self.clock.correct(welcome.now);
-        self.raise_sequence(welcome.sequence_floor);
+        self.reserve_sequences();
         self.facts.fleet_time = self.facts.fleet_time.max(Some(welcome.now));
         self.facts.artifact_key = Some(welcome.artifact_key);
         self.journal.write_some_time(vec![Change::Facts(self.facts.clone())]);

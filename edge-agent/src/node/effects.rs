@@ -43,8 +43,8 @@ impl Actor {
 
     /// Tells the control plane, now or at the next connection.
     pub(super) fn tell(&mut self, observation: Observation) {
-        let sequence = self.next_sequence();
-        self.link.observe(sequence, observation);
+        self.link.observe(observation);
+        self.reserve_sequences();
     }
 
     /// What was to be told once it was durable may have been overtaken, and more may have happened.

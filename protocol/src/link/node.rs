@@ -34,8 +34,12 @@ pub struct NodeLink {
     phase: Phase,
     decoder: Decoder,
     outgoing: BytesMut,
-    /// Newest state of each execution that is not acknowledged, by sequence.
+    /// Sequences up to here are given out, by this process or an earlier one, or lie below what the control plane has.
+    sequence: u64,
+    /// Newest state of each execution that was sent and is not acknowledged, by sequence.
     unacknowledged: BTreeMap<u64, Observation>,
+    /// Newest state of each execution that was never sent, oldest first.
+    unsent: Vec<Observation>,
 }
 
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -47,9 +51,9 @@ enum Phase {
 }
 
 impl NodeLink {
-    /// A link with what the journal holds unacknowledged.
-    pub fn new(unacknowledged: BTreeMap<u64, Observation>) -> Self {
-        Self { unacknowledged, ..Self::default() }
+    /// A link that gives out sequences above `sequence`.
+    pub fn new(sequence: u64) -> Self {
+        Self { sequence, ..Self::default() }
     }
 
     /// A new connection is open: forgets the old one's bytes and opens the conversation.
@@ -83,19 +87,23 @@ impl NodeLink {
         Ok(events)
     }
 
-    /// A new state of an execution under `sequence`. It replaces an unacknowledged older one of the same execution; the
-    /// caller carries that one's events over, for the case that it was lost. On a connection that has carried the older
-    /// one, its events are not sent again.
-    pub fn observe(&mut self, sequence: u64, observation: Observation) {
-        let is_older = |_: &u64, old: &mut Observation| old.execution_id == observation.execution_id;
+    /// A new state of an execution. It replaces an unacknowledged older one of the same execution; the caller carries that
+    /// one's events over, for the case that it was lost. On a connection that has carried the older one, its events are
+    /// not sent again.
+    ///
+    /// It gets its sequence when it is first sent, so always after a welcome and above what the control plane has: that
+    /// one takes a lower sequence for a repeat, and a node that lost power may not know which it has used.
+    pub fn observe(&mut self, observation: Observation) {
+        let is_older = |old: &Observation| old.execution_id == observation.execution_id;
+        self.unsent.retain(|old| !is_older(old));
         let older: Vec<Observation> =
-            self.unacknowledged.extract_if(.., is_older).map(|(_, old)| old).collect();
-        if self.is_established() {
-            let mut news = observation.clone();
-            news.events.retain(|event| !older.iter().any(|old| old.events.contains(event)));
-            self.send(&FromNode::Observed { sequence, observation: Box::new(news) });
+            self.unacknowledged.extract_if(.., |_, old| is_older(old)).map(|(_, old)| old).collect();
+        if !self.is_established() {
+            return self.unsent.push(observation);
         }
-        self.unacknowledged.insert(sequence, observation);
+        let mut news = observation.clone();
+        news.events.retain(|event| !older.iter().any(|old| old.events.contains(event)));
+        self.send_observed(observation, news);
     }
 
     /// The node changed; a later connection tells it in its first message.
@@ -126,7 +134,12 @@ impl NodeLink {
 
     /// Observations the control plane has not acknowledged.
     pub fn unacknowledged(&self) -> usize {
-        self.unacknowledged.len()
+        self.unacknowledged.len() + self.unsent.len()
+    }
+
+    /// The highest sequence that was given out.
+    pub fn sequence(&self) -> u64 {
+        self.sequence
     }
 
     fn handle(&mut self, message: ToNode) -> Result<NodeEvent, LinkError> {
@@ -160,7 +173,18 @@ impl NodeLink {
         for (sequence, observation) in self.unacknowledged.clone() {
             self.send(&FromNode::Observed { sequence, observation: Box::new(observation) });
         }
+        self.sequence = self.sequence.max(welcome.sequence_floor);
+        for observation in std::mem::take(&mut self.unsent) {
+            self.send_observed(observation.clone(), observation);
+        }
         Ok(NodeEvent::Welcomed(welcome))
+    }
+
+    /// Sends `news` under a new sequence, and keeps `observation` until it is acknowledged.
+    fn send_observed(&mut self, observation: Observation, news: Observation) {
+        self.sequence += 1;
+        self.send(&FromNode::Observed { sequence: self.sequence, observation: Box::new(news) });
+        self.unacknowledged.insert(self.sequence, observation);
     }
 
     fn send(&mut self, message: &FromNode) {

@@ -1,6 +1,7 @@
 //! The two machines against each other over a network that cuts connections at any byte, keeps bytes of an older
-//! connection and delivers them late, and loses acknowledgements. What must hold afterwards: the node has the newest
-//! wish of every execution, the control plane the newest observation, and neither ever went back.
+//! connection and delivers them late, and loses acknowledgements, with a node that starts again without knowing its
+//! sequences. What must hold afterwards: the node has the newest wish of every execution, the control plane the newest
+//! observation, and neither ever went back.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -37,11 +38,15 @@ fn hello(known: Vec<Known>) -> Hello {
 }
 
 fn welcome() -> Welcome {
+    welcome_above(0)
+}
+
+fn welcome_above(sequence_floor: u64) -> Welcome {
     Welcome {
         version: 1,
         membership: Membership::Approved,
         now: Timestamp(1),
-        sequence_floor: 0,
+        sequence_floor,
         artifact_key: [0; 32],
     }
 }
@@ -88,8 +93,9 @@ struct World {
     wanted: BTreeMap<ExecutionId, Wish>,
     /// What the control plane has on disk: sequence and text by execution.
     stored: BTreeMap<ExecutionId, (u64, String)>,
-    sequence: u64,
-    latest: BTreeMap<ExecutionId, String>,
+    /// Observations made so far.
+    made: u64,
+    latest: BTreeMap<ExecutionId, Observation>,
     /// Sequences taken in and not yet on disk.
     open: BTreeSet<u64>,
 }
@@ -122,10 +128,17 @@ impl World {
     }
 
     fn observe(&mut self, n: u8) {
-        self.sequence += 1;
-        let observation = observation(n, self.sequence);
-        self.latest.insert(execution(n), observation.message.clone());
-        self.node.observe(self.sequence, observation);
+        self.made += 1;
+        let observation = observation(n, self.made);
+        self.latest.insert(execution(n), observation.clone());
+        self.node.observe(observation);
+    }
+
+    /// The node starts again, knows nothing of the sequences it has used, and tells how things stand.
+    fn restart(&mut self) {
+        self.cut();
+        self.node = NodeLink::default();
+        self.latest.values().for_each(|observation| self.node.observe(observation.clone()));
     }
 
     /// Moves up to `bytes` in each direction.
@@ -145,7 +158,8 @@ impl World {
     fn at_hub(&mut self, event: HubEvent) {
         match event {
             HubEvent::Hello(_) => {
-                self.hub.welcome(welcome());
+                let floor = self.stored.values().map(|(sequence, _)| *sequence).max();
+                self.hub.welcome(welcome_above(floor.unwrap_or(0)));
                 let wanted = self.wanted.keys().map(fingerprint).collect();
                 self.hub.disown_all_but(&wanted);
                 self.wanted.values().for_each(|wish| self.hub.want(wish.clone()));
@@ -192,6 +206,7 @@ impl World {
 enum Step {
     Connect,
     Cut,
+    Restart,
     Want(u8),
     Observe(u8),
     Carry(usize),
@@ -202,6 +217,7 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         1 => Just(Step::Connect),
         1 => Just(Step::Cut),
+        1 => Just(Step::Restart),
         3 => (0u8..4).prop_map(Step::Want),
         3 => (0u8..4).prop_map(Step::Observe),
         6 => (1usize..200).prop_map(Step::Carry),
@@ -217,6 +233,7 @@ proptest! {
             match step {
                 Step::Connect => world.connect(),
                 Step::Cut => world.cut(),
+                Step::Restart => world.restart(),
                 Step::Want(n) => world.want(n),
                 Step::Observe(n) => world.observe(n),
                 Step::Carry(bytes) => world.carry(bytes),
@@ -227,7 +244,8 @@ proptest! {
         let wanted: BTreeMap<_, _> = world.wanted.iter().map(|(id, wish)| (id.clone(), wish.generation)).collect();
         prop_assert_eq!(&world.journal, &wanted);
         let stored: BTreeMap<_, _> = world.stored.iter().map(|(id, (_, text))| (id.clone(), text.clone())).collect();
-        prop_assert_eq!(&stored, &world.latest);
+        let latest: BTreeMap<_, _> = world.latest.iter().map(|(id, last)| (id.clone(), last.message.clone())).collect();
+        prop_assert_eq!(&stored, &latest);
         prop_assert_eq!(world.node.unacknowledged(), 0, "everything durable was acknowledged");
     }
 
@@ -382,9 +400,38 @@ fn an_event_is_sent_once_on_a_connection_and_again_on_the_next_until_it_is_ackno
         hub
     };
     let mut hub = connect(&mut node);
-    node.observe(1, with(&["started"]));
-    node.observe(2, with(&["started", "ended"]));
+    node.observe(with(&["started"]));
+    node.observe(with(&["started", "ended"]));
     assert_eq!(told(&mut hub, &mut node), [["started"], ["ended"]]);
     let mut hub = connect(&mut node);
     assert_eq!(told(&mut hub, &mut node), [["started", "ended"]]);
+}
+
+#[test]
+fn what_was_told_offline_goes_above_what_the_control_plane_has_and_a_repeat_keeps_its_sequence() {
+    let mut node = NodeLink::new(3);
+    let sequences = |node: &mut NodeLink, floor| {
+        let mut hub = HubLink::new();
+        node.connected(hello(Vec::new()));
+        hub.receive(&node.transmit()).unwrap();
+        hub.welcome(welcome_above(floor));
+        node.receive(&hub.transmit()).unwrap();
+        let events = hub.receive(&node.transmit()).unwrap();
+        events
+            .into_iter()
+            .filter_map(|event| match event {
+                HubEvent::Observed { sequence, .. } => Some(sequence),
+                _ => None,
+            })
+            .collect::<Vec<_>>()
+    };
+    node.observe(observation(1, 1));
+    node.observe(observation(2, 1));
+    assert_eq!(sequences(&mut node, 41), [42, 43]);
+    node.disconnected();
+    node.observe(observation(3, 1));
+    node.observe(observation(1, 2));
+    // The control plane has the first two, whose acknowledgement was lost: sent again they must not count twice.
+    assert_eq!(sequences(&mut node, 43), [43, 44, 45]);
+    assert_eq!(node.sequence(), 45);
 }
