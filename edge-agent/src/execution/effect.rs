@@ -30,7 +30,7 @@ pub enum Effect {
     Adopt,
     /// Stop looking after the task, which goes on.
     LetGo,
-    /// Start the task; answered by `Started` and later `TaskEnded`, or by `TaskEnded` alone.
+    /// Start the task; answered by `Started` and later `TaskEnded`, or by `TaskEnded` or `NotWritten` alone.
     Start,
     /// End what `PrepareInputs`, `Start` or `Publish` began; answered by `TaskEnded`.
     Stop(StopCause),

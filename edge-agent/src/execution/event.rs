@@ -41,6 +41,9 @@ pub enum Event {
     },
     /// Answer to [`super::Effect::Start`].
     Started,
+    /// Answer to [`super::Effect::Start`]: the record that stands before it is not on disk, for this reason, so the task
+    /// was not started.
+    NotWritten(String),
     /// Answer to [`super::Effect::Adopt`]: the task is there, running or ended meanwhile; `TaskEnded` comes later.
     Adopted {
         /// For how long it has run.

@@ -62,8 +62,18 @@ pub struct Execution {
     desired: DesiredState,
     state: State,
     report: Report,
+    journaled: Journaled,
+}
+
+/// What the journal has of an execution.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Journaled {
+    /// Nothing yet.
+    Nothing,
+    /// Nobody knows: a write has failed.
+    Unknown,
     /// What the last [`Effect::Journal`] wrote: generation and rank of the phase.
-    journaled: Option<(u64, u8)>,
+    Says(u64, u8),
 }
 
 impl Execution {
@@ -83,6 +93,7 @@ impl Execution {
             Event::InputsReady => self.inputs_ready(now, &mut effects),
             Event::Noted { topic, message, can_wait } => self.noted(topic, &message, can_wait, now),
             Event::Started => self.started(now, &mut effects),
+            Event::NotWritten(message) => self.not_written(message, now, &mut effects),
             Event::Adopted { ran_for } => self.adopted(ran_for, now, &mut effects),
             Event::NothingToAdopt => self.nothing_to_adopt(now, &mut effects),
             Event::TaskEnded(end) => self.task_ended(end, now, &mut effects),
@@ -149,8 +160,9 @@ impl Execution {
 
     /// Asks for the record to be written unless the last one says the same.
     fn journal(&mut self, effects: &mut Vec<Effect>) {
-        let mark = (self.generation, self.phase().rank());
-        if self.journaled.replace(mark) != Some(mark) {
+        let says = Journaled::Says(self.generation, self.phase().rank());
+        if self.journaled != says {
+            self.journaled = says;
             effects.push(Effect::Journal);
         }
     }

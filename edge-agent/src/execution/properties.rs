@@ -13,6 +13,8 @@ struct World {
     job_type: JobType,
     execution: Option<Execution>,
     journal: Option<Record>,
+    /// What it held before the last write.
+    journal_before: Option<Record>,
     now: Duration,
     starts: u32,
     queued: bool,
@@ -37,7 +39,16 @@ impl World {
             work.task.timeouts.execution_s = timeout_s;
         }
         let execution = Execution::accept(first).ok().map(|(execution, _)| execution);
-        Self { job_type, execution, journal: None, now: Duration::ZERO, starts: 0, queued: false, last: None }
+        Self {
+            job_type,
+            execution,
+            journal: None,
+            journal_before: None,
+            now: Duration::ZERO,
+            starts: 0,
+            queued: false,
+            last: None,
+        }
     }
 
     fn now(&self) -> Now {
@@ -46,6 +57,13 @@ impl World {
 
     fn happen(&mut self, happening: Happening) {
         match happening {
+            Happening::Event(event @ Event::NotWritten(_)) => {
+                if self.execution.as_ref().is_some_and(|e| matches!(e.state(), State::Starting(_))) {
+                    self.journal = self.journal_before.take();
+                    self.starts -= 1;
+                }
+                self.step(event);
+            }
             Happening::Event(event) => self.step(event),
             Happening::Wait(millis) => {
                 self.now += Duration::from_millis(millis);
@@ -79,7 +97,10 @@ impl World {
     fn perform(&mut self, effects: Vec<Effect>) {
         for effect in effects {
             match effect {
-                Effect::Journal => self.journal = self.execution.as_ref().map(Execution::record),
+                Effect::Journal => {
+                    let record = self.execution.as_ref().map(Execution::record);
+                    self.journal_before = std::mem::replace(&mut self.journal, record);
+                }
                 Effect::Start => self.start(),
                 Effect::Observe(observation) => self.observe(*observation),
                 Effect::Queue | Effect::Occupy => {
@@ -133,6 +154,7 @@ fn happening() -> impl Strategy<Value = Happening> {
         1 => Just(Event::MustWait),
         6 => Just(Event::InputsReady),
         6 => Just(Event::Started),
+        2 => Just(Event::NotWritten("disk full".into())),
         1 => any::<bool>().prop_map(|can_wait| Event::Noted {
             topic: topic::PREPARING,
             message: "half done".into(),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bacalhau_protocol::model::{Event as Happening, Observation, ObservedState, RunOutput, SpecConfig};
 
-use super::{Advice, Effect, Execution, Now, State};
+use super::{Advice, Effect, Execution, Journaled, Now, State};
 
 /// A short task is over before anybody could look: a state on the way is told only if it lasts this long, which saves
 /// a message and a commit of the control plane for each of them.
@@ -108,7 +108,7 @@ impl Execution {
         let was = std::mem::replace(&mut self.state, State::Ended);
         self.observe(state, message, effects);
         // What was only considered left no record, and the control plane asks again if the answer is lost.
-        if self.journaled.is_some() {
+        if self.journaled != Journaled::Nothing {
             self.journal(effects);
         }
         if was.is_in_queue() {

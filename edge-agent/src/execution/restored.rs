@@ -6,7 +6,7 @@ use bacalhau_protocol::model::{DesiredState, ObservedState, topic};
 
 use super::report::Report;
 use super::stopped::interrupted;
-use super::{Effect, Execution, Now, Phase, Record, State};
+use super::{Effect, Execution, Journaled, Now, Phase, Record, State};
 
 impl Execution {
     /// Goes on from a record: a task that may have run is not run again unless its job is long-running. Where tasks
@@ -19,7 +19,7 @@ impl Execution {
             desired: record.desired,
             state: State::Considering,
             report: Report::new(told(&record.phase)),
-            journaled: Some((record.generation, record.phase.rank())),
+            journaled: Journaled::Says(record.generation, record.phase.rank()),
         };
         let mut effects = Vec::new();
         execution.resume(record.phase, outlives_agent, now, &mut effects);

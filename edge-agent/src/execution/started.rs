@@ -2,7 +2,7 @@
 
 use bacalhau_protocol::model::{ObservedState, topic};
 
-use super::{Effect, Execution, Now, State};
+use super::{Advice, Effect, Execution, Journaled, Now, State, TaskEnd};
 
 impl Execution {
     pub(super) fn inputs_ready(&mut self, now: Now, effects: &mut Vec<Effect>) {
@@ -27,15 +27,38 @@ impl Execution {
             self.observe_if_it_lasts(ObservedState::Running, now);
         }
     }
+
+    /// What is tried again is written again first.
+    pub(super) fn not_written(&mut self, message: String, now: Now, effects: &mut Vec<Effect>) {
+        self.journaled = Journaled::Unknown;
+        let end = TaskEnd::NotStarted { topic: topic::PREPARING, message, advice: Advice::default() };
+        self.task_ended(end, now, effects);
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use bacalhau_protocol::model::JobType;
 
+    use super::super::Event;
     use super::super::fixtures::{at, observation, preparing, running};
-    use super::super::{Event, TaskEnd};
     use super::*;
+
+    #[test]
+    fn what_could_not_be_written_is_written_before_the_next_start() {
+        let mut daemon = preparing(JobType::Daemon);
+        daemon.step(Event::InputsReady, at(0));
+        let effects = daemon.step(Event::NotWritten("disk full".into()), at(1));
+        assert_eq!(observation(&effects[0]).message, "disk full; starts again in 1s");
+        let effects = daemon.step(Event::Woken, at(1001));
+        assert_eq!(effects, [Effect::Journal, Effect::PrepareInputs]);
+        assert_eq!(daemon.step(Event::InputsReady, at(1001)), [Effect::Start]);
+
+        let mut ops = preparing(JobType::Ops);
+        ops.step(Event::InputsReady, at(0));
+        let effects = ops.step(Event::NotWritten("disk full".into()), at(1));
+        assert_eq!(observation(&effects[0]).state, ObservedState::Failed);
+    }
 
     #[test]
     fn the_task_starts_when_its_inputs_are_there() {

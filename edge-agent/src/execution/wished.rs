@@ -6,7 +6,7 @@ use bacalhau_protocol::model::{DesiredState, Observation, ObservedState};
 use bacalhau_protocol::wire::Wish;
 
 use super::report::Report;
-use super::{Effect, Execution, Now, State};
+use super::{Effect, Execution, Journaled, Now, State};
 
 impl Execution {
     /// Takes in a wish for an execution the node does not hold, or answers it at once. The answer needs no record: if
@@ -34,7 +34,7 @@ impl Execution {
             desired: wish.desired,
             state: State::Considering,
             report: Report::new(wish.seen),
-            journaled: None,
+            journaled: Journaled::Nothing,
         };
         Ok((execution, vec![Effect::Admit]))
     }
@@ -58,7 +58,7 @@ impl Execution {
             DesiredState::Running => {}
             DesiredState::Stopped => self.stop_wanted(reason, now, effects),
         }
-        if self.journaled.is_some() {
+        if self.journaled != Journaled::Nothing {
             self.journal(effects);
         }
     }

@@ -16,6 +16,8 @@ impl Execution {
         match self.state.clone() {
             State::BackingOff { failures, .. } => {
                 self.state = State::Preparing(Attempt { deadline: None, failures });
+                // The last one may have failed.
+                self.journal(effects);
                 effects.push(Effect::PrepareInputs);
             }
             State::Stopping { cause, .. } => self.stop_done(&cause, None, now, effects),

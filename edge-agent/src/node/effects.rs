@@ -1,14 +1,14 @@
 //! Performs the effects of executions.
 
 use bacalhau_protocol::ids::ExecutionId;
-use bacalhau_protocol::model::{Observation, topic};
+use bacalhau_protocol::model::Observation;
 use tokio::sync::watch;
 
 use super::actor::{Actor, Report};
 use super::held::Activity;
 use crate::admission;
 use crate::chain::chain;
-use crate::execution::{Advice, Effect, Event, State, StopCause, TaskEnd};
+use crate::execution::{Effect, Event, State, StopCause, TaskEnd};
 use crate::executor::{Notes, StopReason};
 use crate::journal::Change;
 use crate::runner::{PublishEnd, StopSignal};
@@ -138,9 +138,7 @@ impl Actor {
             if let Some(written) = written
                 && let Err(error) = written.durable().await
             {
-                let (message, advice) = (chain(&error), Advice::default());
-                let end = TaskEnd::NotStarted { topic: topic::PREPARING, message, advice };
-                _ = reports.send(Report::Event(name, Event::TaskEnded(end))).await;
+                _ = reports.send(Report::Event(name, Event::NotWritten(chain(&error)))).await;
                 return;
             }
             let started = async {
