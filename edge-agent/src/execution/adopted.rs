@@ -85,8 +85,12 @@ mod tests {
     #[test]
     fn a_daemon_of_which_nothing_is_left_starts_again() {
         let mut execution = recovering(&preparing(JobType::Daemon));
-        assert_eq!(execution.step(Event::NothingToAdopt, at(0)), [Effect::LeaveQueue, Effect::Admit]);
-        assert_eq!(execution.step(Event::Admitted, at(0)), [Effect::Queue]);
+        assert_eq!(
+            execution.step(Event::NothingToAdopt, at(0)),
+            [Effect::PrepareInputs],
+            "it holds its capacity"
+        );
+        assert_eq!(execution.step(Event::InputsReady, at(0)), [Effect::Start]);
     }
 
     #[test]

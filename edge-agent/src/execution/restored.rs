@@ -6,11 +6,12 @@ use bacalhau_protocol::model::{DesiredState, ObservedState, topic};
 
 use super::report::Report;
 use super::stopped::interrupted;
-use super::{Effect, Execution, Journaled, Now, Phase, Record, State};
+use super::{Attempt, Effect, Execution, Journaled, Now, Phase, Record, State};
 
 impl Execution {
     /// Goes on from a record: a task that may have run is not run again unless its job is long-running. Where tasks
-    /// outlive the agent it is looked for first.
+    /// outlive the agent it is looked for first. What was taken once is not considered again: a device that boots
+    /// without network could neither ask the operator's probe nor be given the work anew.
     pub fn restore(record: Record, outlives_agent: bool, now: Now) -> (Self, Vec<Effect>) {
         let mut execution = Self {
             id: record.execution_id,
@@ -46,21 +47,25 @@ impl Execution {
                 effects.extend([Effect::Occupy, Effect::Adopt]);
             }
             Phase::Started => self.went_down(now, effects),
-            Phase::Accepted => effects.push(Effect::Admit),
+            Phase::Accepted => {
+                self.state = State::Queued;
+                effects.push(Effect::Queue);
+            }
         }
     }
 
-    /// The task ended with the earlier agent process.
+    /// The task ended with the earlier agent process. A long-running one has its capacity again, whatever else has come
+    /// to the node since: its own files may be what is missing of the disk.
     pub(super) fn went_down(&mut self, now: Now, effects: &mut Vec<Effect>) {
         if !self.is_long_running() {
             return interrupted(self, now, effects);
         }
-        if self.state.is_in_queue() {
-            effects.push(Effect::LeaveQueue);
+        if !self.state.is_in_queue() {
+            effects.push(Effect::Occupy);
         }
-        self.state = State::Considering;
+        self.state = State::Preparing(Attempt::default());
         self.happened(now, topic::EXECUTION, "Restarting after agent restart", &[]);
-        effects.push(Effect::Admit);
+        effects.push(Effect::PrepareInputs);
     }
 }
 
@@ -79,7 +84,7 @@ mod tests {
     use bacalhau_protocol::model::JobType;
 
     use super::super::Event;
-    use super::super::fixtures::{at, exited, observation, published_to, running};
+    use super::super::fixtures::{at, execution, exited, observation, published_to, running};
     use super::*;
 
     fn restored(execution: &Execution) -> (Execution, Vec<Effect>) {
@@ -97,11 +102,23 @@ mod tests {
 
     #[test]
     fn a_daemon_is_run_again() {
-        let (mut execution, effects) = restored(&running(JobType::Daemon));
-        assert_eq!(effects, [Effect::Admit]);
-        assert_eq!(execution.step(Event::Admitted, at(0)), [Effect::Queue]);
-        let effects = execution.step(Event::SlotGranted, at(0));
-        assert_eq!(effects, [Effect::PrepareInputs], "its record says already that it may run");
+        let (execution, effects) = restored(&running(JobType::Daemon));
+        assert_eq!(
+            effects,
+            [Effect::Occupy, Effect::PrepareInputs],
+            "its record says already that it may run"
+        );
+        assert_eq!(execution.record().phase, Phase::Started);
+    }
+
+    #[test]
+    fn what_waited_waits_again_and_is_not_considered_again() {
+        let mut execution = execution(JobType::Ops);
+        execution.step(Event::Admitted, at(0));
+        execution.step(Event::MustWait, at(0));
+        let (mut execution, effects) = restored(&execution);
+        assert_eq!(effects, [Effect::Queue]);
+        assert_eq!(execution.step(Event::Refused("the probe cannot be asked".into()), at(0)), []);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The actor's loop.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
@@ -178,7 +179,10 @@ impl Actor {
     pub(super) fn restore(&mut self) {
         self.reserve_sequences();
         let mut kept = BTreeSet::new();
-        for record in std::mem::take(&mut self.recovered) {
+        let mut records = std::mem::take(&mut self.recovered);
+        // What held capacity has it again before anybody is let in from the queue.
+        records.sort_by_key(|record| (record.phase == Phase::Accepted, Reverse(record.work.priority)));
+        for record in records {
             if let (Phase::Ended(last), Some(archives)) = (&record.phase, &self.archives)
                 && last.published.is_some()
             {
