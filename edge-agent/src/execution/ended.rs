@@ -6,6 +6,7 @@ use bacalhau_protocol::model::{ObservedState, RunOutput, topic};
 
 use super::report::{FAILS_EXECUTION, IS_ERROR};
 use super::stopped::interrupted;
+use super::suspended::SUSPENDED;
 use super::{Advice, Attempt, Effect, Execution, Now, State, StopCause, TaskEnd, Verdict, text};
 
 /// First wait before a long-running task is tried again; it doubles with each run that ends soon.
@@ -135,7 +136,7 @@ impl Execution {
             StopCause::Unwanted(reason) => self.end(ObservedState::Stopped, reason, effects),
             StopCause::Disowned => self.forget(effects),
             StopCause::Timeout => self.timed_out(now, effects),
-            StopCause::Shutdown if self.is_long_running() => self.state = State::Suspended,
+            StopCause::Shutdown if self.is_long_running() => self.state = SUSPENDED,
             StopCause::Shutdown => interrupted(self, now, effects),
         }
     }

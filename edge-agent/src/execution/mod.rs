@@ -149,7 +149,9 @@ impl Execution {
 
     fn phase(&self) -> Phase {
         match &self.state {
-            State::Considering | State::Agreed | State::Queued => Phase::Accepted,
+            State::Considering | State::Agreed | State::Queued | State::Suspended { may_have_run: false } => {
+                Phase::Accepted
+            }
             State::Publishing { verdict, output, .. } => {
                 Phase::Ran { verdict: verdict.clone(), output: output.clone() }
             }

@@ -210,7 +210,7 @@ proptest! {
             world.step(Event::Woken);
         }
         let state = world.execution.as_ref().map(|execution| execution.state().clone());
-        let over = matches!(state, Some(State::Ended | State::Forgotten | State::Suspended));
+        let over = matches!(state, Some(State::Ended | State::Forgotten | State::Suspended { .. }));
         prop_assert!(over, "{:?}", state);
     }
 }

@@ -20,7 +20,8 @@ pub struct Record {
     pub phase: Phase,
 }
 
-/// How far the node got. The order is that of life; a record never goes back.
+/// How far the node got. The order is that of life. A record goes back in one case: an agent that ends while inputs come
+/// takes `Started` back, since the start did not.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Phase {
     /// Taken, and nothing done.

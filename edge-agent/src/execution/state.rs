@@ -56,7 +56,10 @@ pub enum State {
     /// Final; kept until the control plane has it.
     Ended,
     /// The agent ends; the next one goes on from the record.
-    Suspended,
+    Suspended {
+        /// The record may say so.
+        may_have_run: bool,
+    },
     /// Nothing is left; no effect comes any more.
     Forgotten,
 }
@@ -113,7 +116,7 @@ impl State {
 
     /// Nothing of the outside matters any more.
     pub(super) fn is_over(&self) -> bool {
-        matches!(self, Self::Ended | Self::Suspended | Self::Forgotten)
+        matches!(self, Self::Ended | Self::Suspended { .. } | Self::Forgotten)
     }
 
     /// When the execution has taken too long.

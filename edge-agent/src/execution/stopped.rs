@@ -14,7 +14,7 @@ impl Execution {
     pub(super) fn stop_wanted(&mut self, reason: &str, now: Now, effects: &mut Vec<Effect>) {
         self.desired = DesiredState::Stopped;
         match &mut self.state {
-            State::Ended | State::Suspended | State::Forgotten => {}
+            State::Ended | State::Suspended { .. } | State::Forgotten => {}
             State::Stopping { cause, .. } => {
                 if *cause == StopCause::Shutdown {
                     *cause = StopCause::Unwanted(reason.to_owned());
@@ -27,7 +27,7 @@ impl Execution {
 
     pub(super) fn disowned(&mut self, now: Now, effects: &mut Vec<Effect>) {
         match &mut self.state {
-            State::Suspended | State::Forgotten => {}
+            State::Suspended { .. } | State::Forgotten => {}
             State::Stopping { cause, .. } => *cause = StopCause::Disowned,
             state if state.is_busy() => self.stop(StopCause::Disowned, now, effects),
             _ => self.forget(effects),

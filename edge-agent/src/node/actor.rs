@@ -204,7 +204,7 @@ impl Actor {
         let Some(held) = self.executions.get_mut(id) else { return };
         let writes_no_more = matches!(
             held.execution.state(),
-            State::Publishing { .. } | State::Ended | State::Suspended | State::Forgotten
+            State::Publishing { .. } | State::Ended | State::Suspended { .. } | State::Forgotten
         );
         if writes_no_more {
             self.runner.outputs().over(id);
