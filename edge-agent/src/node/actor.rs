@@ -178,8 +178,9 @@ impl Actor {
     /// Takes up what an earlier process left. Comes before [`run`](Self::run).
     pub(super) fn restore(&mut self) {
         self.reserve_sequences();
-        let mut kept = BTreeSet::new();
         let mut records = std::mem::take(&mut self.recovered);
+        // Before anything of theirs is taken over or started.
+        self.runner.keep_only(&unfinished(&records));
         // What held capacity has it again before anybody is let in from the queue.
         records.sort_by_key(|record| (record.phase == Phase::Accepted, Reverse(record.work.priority)));
         for record in records {
@@ -188,15 +189,11 @@ impl Actor {
             {
                 archives.remember(&record.work.job_id, &record.execution_id);
             }
-            if !matches!(record.phase, Phase::Ended(_)) {
-                kept.insert(record.execution_id.to_string());
-            }
             let outlives_agent = self.runner.outlives_agent(&record.work.task.engine.kind);
             let (execution, effects) = Execution::restore(record, outlives_agent, self.now());
             self.hold(execution, effects);
         }
         self.runner.sweep();
-        self.runner.keep_only(&kept);
     }
 
     fn after_step(&mut self, id: &ExecutionId) {
@@ -306,4 +303,10 @@ impl Actor {
             _ = done.send(());
         }
     }
+}
+
+/// Executions of which engines may still hold something.
+fn unfinished(records: &[Record]) -> BTreeSet<String> {
+    let unfinished = records.iter().filter(|record| !matches!(record.phase, Phase::Ended(_)));
+    unfinished.map(|record| record.execution_id.to_string()).collect()
 }
