@@ -149,7 +149,10 @@ impl Actor {
     /// Takes in an execution that [`Execution::accept`] or [`Execution::restore`] made, with its first effects.
     pub(super) fn hold(&mut self, execution: Execution, effects: Vec<Effect>) {
         let id = execution.id().clone();
-        self.runner.expect(&id);
+        // The files of one that has ended are those of any other: counted, and removed to make room.
+        if *execution.state() != State::Ended {
+            self.runner.expect(&id);
+        }
         self.executions.add(execution);
         self.after_step(&id);
         self.perform(&id, effects);
