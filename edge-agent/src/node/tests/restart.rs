@@ -1,11 +1,18 @@
+use std::collections::BTreeSet;
 use std::path::Path;
+use std::sync::{Arc, Mutex};
 
+use bacalhau_protocol::ids::ExecutionId;
 use bacalhau_protocol::model::{DesiredState, JobType, ObservedState};
 use bacalhau_protocol::wire::Wish;
+use futures_util::future::BoxFuture;
 
 use super::world::{copy, wish};
 use super::{Module, World};
-use crate::journal::Journal;
+use crate::config;
+use crate::execution::{Phase, Record};
+use crate::executor::{Adopted, Availability, Executor, RunningTask, StartError, TaskRun};
+use crate::journal::{Change, Journal};
 
 /// A node that was running `job_type`, and what a power cut left of its data directory.
 async fn cut_off_while_running(job_type: JobType, data: &Path, left: &Path) {
@@ -34,18 +41,121 @@ async fn after_a_power_cut_an_ops_task_has_failed_and_a_daemon_runs_again() {
 }
 
 #[tokio::test]
-async fn a_daemon_comes_back_without_any_link() {
+async fn a_daemon_comes_back_without_any_link_though_the_operators_probe_cannot_be_asked() {
     let (data, left) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     cut_off_while_running(JobType::Daemon, data.path(), left.path()).await;
     // What the first run wrote would be taken for an answer of the second.
     std::fs::remove_dir_all(left.path().join("executions/results")).unwrap();
-    let world = World::start(left.path());
-    let id = bacalhau_protocol::ids::ExecutionId::parse("e-1").unwrap();
+    let probe = Some("exit 1".to_owned());
+    let policy = config::Admission { probe_exec: probe, ..config::Admission::default() };
+    let world = World::start_with(left.path(), policy, Vec::new());
+    let id = ExecutionId::parse("e-1").unwrap();
     let results = world.runner.directories().results(&id);
     let wanted = crate::logs::Wanted { tail: false, follow: true };
     let mut logs = world.runner.outputs().open(&id, results, wanted).await.unwrap();
     let expected = bacalhau_protocol::wire::stream::LogItem::Stdout(".".into());
     assert_eq!(logs.recv().await, Some(expected));
+    world.node.shutdown().await;
+}
+
+#[tokio::test]
+async fn what_ended_in_a_power_cut_is_told_above_what_the_control_plane_has() {
+    let (data, left) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    cut_off_while_running(JobType::Ops, data.path(), left.path()).await;
+    let mut world = World::start(left.path());
+    // More than the journal ever reserved: what was reserved later was never written.
+    world.hub.sequence_floor = 1_000_000;
+    world.welcome().await;
+    world.hub.observed_as(ObservedState::Failed).await;
+    assert_eq!(world.hub.last_sequence, 1_000_001);
+    world.node.shutdown().await;
+}
+
+#[tokio::test]
+async fn what_a_cut_off_clean_up_left_is_removed_at_the_next_start() {
+    let data = tempfile::tempdir().unwrap();
+    let mut world = World::start(data.path());
+    world.welcome().await;
+    world.hub.acknowledges = false;
+    world.want(wish("e-1", JobType::Ops, Module::Exits(0))).await;
+    world.hub.observed_as(ObservedState::Completed).await;
+    world.node.shutdown().await;
+    let left = data.path().join("executions/work/e-1");
+    std::fs::create_dir_all(&left).unwrap();
+    let mut world = World::start(data.path());
+    assert!(!left.exists());
+    world.welcome().await;
+    world.hub.observed_as(ObservedState::Completed).await;
+    world.node.shutdown().await;
+}
+
+/// An engine whose tasks outlive the agent, and that notes what it is asked.
+#[derive(Default)]
+struct Outliving(Mutex<Vec<String>>);
+
+impl Outliving {
+    fn note(&self, what: String) {
+        self.0.lock().unwrap().push(what);
+    }
+}
+
+impl Executor for Outliving {
+    fn kind(&self) -> &'static str {
+        "outliving"
+    }
+
+    fn availability(&self) -> BoxFuture<'_, Availability> {
+        Box::pin(std::future::ready(Availability::Ready))
+    }
+
+    fn start(&self, _: TaskRun) -> BoxFuture<'_, Result<RunningTask, StartError>> {
+        Box::pin(std::future::pending())
+    }
+
+    fn outlives_agent(&self) -> bool {
+        true
+    }
+
+    fn adopt(&self, run: TaskRun) -> BoxFuture<'_, Result<Option<Adopted>, StartError>> {
+        self.note(format!("take over {}", run.execution_id));
+        Box::pin(std::future::ready(Ok(None)))
+    }
+
+    fn keep_only(&self, executions: &BTreeSet<String>) {
+        self.note(format!("keep {executions:?}"));
+    }
+
+    fn clean_up<'a>(&'a self, _: &'a str) -> BoxFuture<'a, ()> {
+        Box::pin(std::future::ready(()))
+    }
+}
+
+#[tokio::test]
+async fn engines_hear_what_is_left_before_anything_is_taken_over() {
+    let data = tempfile::tempdir().unwrap();
+    let (journal, _) = Journal::open(&data.path().join("journal")).unwrap();
+    for name in ["e-1", "e-2"] {
+        let mut work = crate::execution::fixtures::work(JobType::Ops);
+        work.task.engine.kind = "outliving".into();
+        let record = Record {
+            execution_id: ExecutionId::parse(name).unwrap(),
+            generation: 1,
+            desired: DesiredState::Running,
+            work,
+            phase: Phase::Started,
+        };
+        journal.write_some_time(vec![Change::Put(Box::new(record))]);
+    }
+    journal.close();
+    let engine = Arc::new(Outliving::default());
+    let engines: Vec<Arc<dyn Executor>> = vec![Arc::<Outliving>::clone(&engine)];
+    let mut world = World::start_with(data.path(), config::Admission::default(), engines);
+    world.welcome().await;
+    for _ in 0..2 {
+        world.hub.observed_as(ObservedState::Failed).await;
+    }
+    let asked = engine.0.lock().unwrap().clone();
+    assert_eq!(asked, [r#"keep {"e-1", "e-2"}"#, "take over e-1", "take over e-2"]);
     world.node.shutdown().await;
 }
 
@@ -87,7 +197,7 @@ async fn a_daemon_stopped_before_a_reboot_stays_stopped() {
 }
 
 #[tokio::test]
-async fn sequences_are_never_used_twice_and_what_was_acknowledged_leaves_the_journal() {
+async fn what_was_acknowledged_leaves_the_journal() {
     let data = tempfile::tempdir().unwrap();
     let mut world = World::start(data.path());
     world.welcome().await;
@@ -99,7 +209,6 @@ async fn sequences_are_never_used_twice_and_what_was_acknowledged_leaves_the_jou
     world.node.shutdown().await;
     let (journal, recovered) = Journal::open(&data.path().join("journal")).unwrap();
     assert_eq!(recovered.executions, []);
-    assert!(recovered.facts.sequence_reserved >= 1024);
     assert_eq!(recovered.facts.artifact_key, Some([7; 32]));
     journal.close();
 }

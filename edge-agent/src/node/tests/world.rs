@@ -21,8 +21,8 @@ use crate::clock::Clock;
 use crate::config::{self, AllowedPath};
 use crate::environment::HostVariables;
 use crate::execution::fixtures::work;
-use crate::executor::Executors;
 use crate::executor::wasm::{self, LocalCompiler, WasmExecutor};
+use crate::executor::{Executor, Executors};
 use crate::journal::{Journal, Recovered};
 use crate::link::{Archive, Command, Commands, End, LinkEvent, Outgoing};
 use crate::node::{Node, Parts};
@@ -57,6 +57,10 @@ pub(super) struct Hub {
     events: mpsc::Sender<LinkEvent>,
     commands: Option<Commands>,
     heard: VecDeque<HubEvent>,
+    /// What it says in its welcome.
+    pub(super) sequence_floor: u64,
+    /// Of the last observation.
+    pub(super) last_sequence: u64,
     /// Observations are acknowledged as they come.
     pub(super) acknowledges: bool,
 }
@@ -88,18 +92,35 @@ impl ResultStore for Offline {
 impl World {
     /// A node in `data` with its journal on disk.
     pub(super) fn start(data: &Path) -> Self {
+        Self::start_with(data, config::Admission::default(), Vec::new())
+    }
+
+    /// As [`start`](Self::start), with a policy and more engines.
+    pub(super) fn start_with(
+        data: &Path,
+        policy: config::Admission,
+        engines: Vec<Arc<dyn Executor>>,
+    ) -> Self {
         let (journal, recovered) = Journal::open(&data.join("journal")).unwrap();
-        Self::with(data, journal, recovered)
+        Self::with(data, journal, recovered, policy, engines)
     }
 
     /// A node that keeps its journal in memory.
     pub(super) fn in_memory(data: &Path) -> Self {
-        Self::with(data, Journal::in_memory(), Recovered::default())
+        let policy = config::Admission::default();
+        Self::with(data, Journal::in_memory(), Recovered::default(), policy, Vec::new())
     }
 
-    fn with(data: &Path, journal: Journal, recovered: Recovered) -> Self {
+    fn with(
+        data: &Path,
+        journal: Journal,
+        recovered: Recovered,
+        policy: config::Admission,
+        mut engines: Vec<Arc<dyn Executor>>,
+    ) -> Self {
         let data = data.canonicalize().unwrap();
-        let executors = Executors::new(vec![Arc::new(engine(&data))]);
+        engines.push(Arc::new(engine(&data)));
+        let executors = Executors::new(engines);
         let allowed = [AllowedPath::parse(&format!("{}/host/**", data.display())).unwrap()];
         let inline = InlineStorage::new(Arc::new(Offline), data.join("cache/blobs"), 0);
         let storages = Storages::new(vec![Arc::new(LocalStorage::new(&allowed)), Arc::new(inline)]);
@@ -110,8 +131,8 @@ impl World {
         let directories = Directories::open(&data.join("executions"), Limits::default()).unwrap();
         let host_variables = HostVariables::new(&[]);
         let admission = Admission {
-            policy: config::Admission::default(),
-            probes: admission::Probes::new(&config::Admission::default()),
+            probes: admission::Probes::new(&policy),
+            policy,
             executors: executors.clone(),
             storages: storages.clone(),
             publishers: publishers.clone(),
@@ -132,8 +153,15 @@ impl World {
             link,
             archives: Some(Arc::clone(&archives)),
         });
-        let hub =
-            Hub { link: HubLink::new(), events, commands: None, heard: VecDeque::new(), acknowledges: true };
+        let hub = Hub {
+            link: HubLink::new(),
+            events,
+            commands: None,
+            heard: VecDeque::new(),
+            sequence_floor: 0,
+            last_sequence: 0,
+            acknowledges: true,
+        };
         Self { node, hub, runner, archives }
     }
 
@@ -144,7 +172,7 @@ impl World {
             version: 1,
             membership: Membership::Approved,
             now: Timestamp(1_800_000_000_000_000_000),
-            sequence_floor: 0,
+            sequence_floor: self.hub.sequence_floor,
             artifact_key: [7; 32],
         });
         self.hub.send().await;
@@ -193,6 +221,7 @@ impl Hub {
     pub(super) async fn observed(&mut self) -> Observation {
         loop {
             if let HubEvent::Observed { sequence, observation } = self.hear().await {
+                self.last_sequence = sequence;
                 if self.acknowledges {
                     self.link.acknowledge(sequence);
                     self.send().await;
