@@ -11,6 +11,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::blobs::{self, BlobId, Blobs, Limits};
 use crate::config::{Config, MAX_BLOB_BYTES};
+use crate::directory::private_directory;
 use crate::fleet::authority::{Authority, AuthorityError};
 use crate::fleet::{self, Artifacts, Fleet};
 use crate::orchestrator::Orchestrator;
@@ -161,7 +162,7 @@ async fn sweep_forever(orchestrator: Orchestrator, blobs: Blobs) {
 
 fn open_store(config: &Config) -> Result<Arc<dyn Store>, StartError> {
     let path = config.store.clone().unwrap_or_else(|| config.directory.join("state"));
-    std::fs::create_dir_all(&path).map_err(|source| StartError::Directory { path: path.clone(), source })?;
+    private_directory(&path).map_err(|source| StartError::Directory { path: path.clone(), source })?;
     Ok(Arc::new(HeedStore::open(&path, Options::default())?))
 }
 

@@ -15,7 +15,9 @@ pub mod store;
 
 mod clock;
 mod control_plane;
+mod directory;
 mod entropy;
 
 pub use config::Config;
 pub use control_plane::{ControlPlane, StartError};
+pub use directory::private_directory;

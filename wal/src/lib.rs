@@ -13,7 +13,7 @@ pub mod change;
 
 use std::fs::File;
 use std::io::{self, BufReader, Read};
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use bytes::{Buf, BufMut, Bytes};
@@ -108,7 +108,8 @@ impl Segment {
     /// page cache only. That there is such a file is for the caller to make durable, by syncing its directory. A file that
     /// is no log, or whose first bytes are damaged, is [`io::ErrorKind::InvalidData`].
     pub fn open(path: PathBuf, size: u64, durability: Durability) -> io::Result<(Self, Vec<Record>)> {
-        let file = File::options().create(true).truncate(false).read(true).write(true).open(&path)?;
+        let file =
+            File::options().create(true).truncate(false).read(true).write(true).mode(0o600).open(&path)?;
         fill_up(&file, size)?;
         let seed = match read_head(&file)? {
             Some(seed) => seed,

@@ -2,6 +2,8 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use tempfile::TempDir;
 
+use std::os::unix::fs::PermissionsExt;
+
 use super::*;
 
 const SIZE: u64 = 64 * 1024;
@@ -32,6 +34,14 @@ proptest! {
         prop_assert_eq!(read, written);
         prop_assert_eq!(again.used(), segment.used());
     }
+}
+
+#[test]
+fn only_its_owner_reads_it() {
+    let directory = TempDir::new().unwrap();
+    let (segment, _) = open(&directory);
+    let mode = std::fs::metadata(segment.path()).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
 }
 
 /// Writes two generations: what the first left behind must never be taken for the second's.

@@ -5,6 +5,7 @@ use std::io;
 use std::path::Path;
 
 use anyhow::Context as _;
+use bacalhau_control_plane::private_directory;
 use bacalhau_protocol::ids::NodeId;
 
 use crate::config::serve::NameChoice;
@@ -24,7 +25,7 @@ pub(super) fn kept(directory: &Path, choice: &NameChoice) -> anyhow::Result<Node
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let name = new(choice)?;
-            let written = fs::create_dir_all(directory).and_then(|()| fs::write(&file, format!("{name}\n")));
+            let written = private_directory(directory).and_then(|()| fs::write(&file, format!("{name}\n")));
             written.with_context(|| format!("writing {}", file.display()))?;
             Ok(name)
         }

@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -69,7 +70,7 @@ impl Incoming {
     }
 
     fn open(mut self) -> Result<Self, Error> {
-        let opened = File::options().create(true).read(true).append(true).open(&self.path);
+        let opened = File::options().create(true).read(true).append(true).mode(0o600).open(&self.path);
         let mut file = opened.context("opening", &self.path)?;
         let mut hash = Sha256::new();
         let received = io::copy(&mut file, &mut hash).context("reading", &self.path)?;

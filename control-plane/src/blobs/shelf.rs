@@ -12,6 +12,7 @@ use bytes::Bytes;
 
 use super::error::Context;
 use super::{BlobId, Error};
+use crate::directory::private_directory;
 
 /// What blobs may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,7 +53,7 @@ impl Shelf {
     pub(super) fn open(directory: &Path, limits: Limits) -> Result<Self, Error> {
         for name in [BLOBS, INCOMING] {
             let path = directory.join(name);
-            fs::create_dir_all(&path).context("making directory", &path)?;
+            private_directory(&path).context("making directory", &path)?;
         }
         sync_directory(directory)?;
         let shelf = Self {
@@ -122,7 +123,7 @@ impl Shelf {
         let place = self.place(id);
         let parent = place.parent().expect("a blob lies in a directory");
         if !parent.exists() {
-            fs::create_dir_all(parent).context("making directory", parent)?;
+            private_directory(parent).context("making directory", parent)?;
             sync_directory(&self.directory.join(BLOBS))?;
         }
         let replaced = {

@@ -2,7 +2,7 @@
 //! first start, kept in one directory that only the control plane can read.
 
 use std::io::Write;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use bacalhau_protocol::wire::SERVER_NAME;
@@ -12,6 +12,7 @@ use rcgen::{BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use sha2::{Digest, Sha256};
 
+use crate::directory::private_directory;
 use crate::entropy;
 
 /// The secrets of the listener.
@@ -67,8 +68,7 @@ impl Authority {
     /// Opens the secrets in `directory`, or makes those that are not there. A configured join secret wins over the
     /// one made on first start.
     pub fn open(directory: &Path, configured_secret: Option<&str>) -> Result<Self, AuthorityError> {
-        let mut builder = std::fs::DirBuilder::new();
-        builder.recursive(true).mode(0o700).create(directory).map_err(file("creating", directory))?;
+        private_directory(directory).map_err(file("creating", directory))?;
         let files = Files { directory };
         let ca_key =
             files.open_or("ca.key", || Ok(KeyPair::generate_for(&rcgen::PKCS_ED25519)?.serialize_der()))?;
@@ -99,9 +99,17 @@ impl Authority {
             key,
             join_file: directory.join("join"),
         };
-        write_durably(&authority.join_file, format!("{}\n", authority.join_string()).as_bytes())
-            .map_err(file("writing", &authority.join_file))?;
+        authority.write_join_file().map_err(file("writing", &authority.join_file))?;
         Ok(authority)
+    }
+
+    /// Leaves a file alone that already says so: a full disk is no reason not to start.
+    fn write_join_file(&self) -> std::io::Result<()> {
+        let line = format!("{}\n", self.join_string());
+        match std::fs::read(&self.join_file) {
+            Ok(found) if found == line.as_bytes() => Ok(()),
+            _ => write_durably(&self.join_file, line.as_bytes()),
+        }
     }
 
     /// Lower-case hex of the authority's certificate: what nodes pin.

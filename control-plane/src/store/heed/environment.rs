@@ -12,6 +12,7 @@ use bytes::Bytes;
 use super::layers::{Layer, Record};
 use super::snapshot::Bounds;
 use super::{Durability, Options};
+use crate::directory::private_directory;
 use crate::store::Revision;
 
 /// Largest map, and so largest store, in bytes.
@@ -76,7 +77,7 @@ pub(super) struct Environment {
 impl Environment {
     pub(super) fn open(directory: &Path, options: Options) -> Result<Self, OpenError> {
         let failed = |source| OpenError::Directory { directory: directory.to_owned(), source };
-        fs::create_dir_all(directory).map_err(failed)?;
+        private_directory(directory).map_err(failed)?;
         let lock = lock(directory)?;
         if !directory.join(DATA_FILE).exists() {
             create(directory)?;
