@@ -17,6 +17,7 @@ use crate::api::body::JsonBody;
 use crate::api::caller::{Action, Caller, Resource, authorize};
 use crate::api::error::ApiError;
 use crate::api::routes::Api;
+use crate::orchestrator::SubmitError;
 
 /// Time after which the shortest difference is no longer looked for, only some difference.
 const EFFORT: Duration = Duration::from_millis(200);
@@ -43,6 +44,10 @@ pub(in crate::api) async fn diff(
     };
     let job = holder.ok_or_else(|| ApiError::name_not_found(name, &wanted.namespace))?;
     authorize(&caller, Action::Read, Resource::Job { submitter: &job.submitter })?;
+    if job.job_type != wanted.spec.job_type {
+        let (name, is, wanted) = (name.clone(), job.job_type, wanted.spec.job_type);
+        return Err(SubmitError::TypeChanged { name, is, wanted }.into());
+    }
     let current = lookup::spec(&api, &job, job.version).await?;
     let diff = difference(&document(&caller, &job, &current)?, &document(&caller, &job, &wanted.spec)?);
     Ok(Answer(DiffJobResponse { diff, warnings: wanted.warnings }))

@@ -10,7 +10,13 @@ use crate::model::{InputSource, JobType, Network, Resources, ResultPath, SpecCon
 use crate::spec::docker::DockerSpec;
 use crate::spec::inline::{self, MAX_INLINE_BYTES};
 use crate::spec::wasm::WasmSpec;
-use crate::spec::{Fields, Report, check_source};
+use crate::spec::{Fields, Report, check_source, closest};
+
+/// Types that Bacalhau has (semantics.md parts 5 and 6).
+const ENGINES: [&str; 3] = ["docker", "wasm", "noop"];
+const PUBLISHERS: [&str; 5] = ["local", "s3", "s3managed", "ipfs", "noop"];
+const SOURCES: [&str; 9] =
+    ["inline", "localDirectory", "local", "s3", "urlDownload", "url", "ipfs", "s3PreSigned", "s3managed"];
 
 /// Stands in for a task that cannot be read.
 pub(super) fn empty() -> Task {
@@ -55,6 +61,7 @@ pub(super) fn read(
     read_engine(fields, &mut task, report);
     check_inputs(fields, &task.inputs, report);
     task.publisher = publisher(fields, job_type, defaults, report);
+    check_places(fields, &task, report);
     if task.publisher.is_none() && !task.results.is_empty() {
         let message = "publisher must be set if result paths are set (for example Type: local)";
         report.error(fields.at("Publisher"), message);
@@ -86,6 +93,7 @@ fn read_engine(fields: &mut Fields<'_>, task: &mut Task, report: &mut Report) {
     {
         report.error(engine.at("Type"), format!("invalid engine: missing spec type {expected}"));
     }
+    check_kind(&engine, &kind, "engine", &ENGINES, report);
     let mut params = params(&mut engine, report);
     if kind.eq_ignore_ascii_case("wasm") {
         let path = engine.at("Params");
@@ -122,6 +130,7 @@ fn publisher(
 ) -> SpecConfig {
     let written = fields.object("Publisher", report).map_or_else(SpecConfig::default, |mut publisher| {
         let (kind, params) = (publisher.text("Type", report), params(&mut publisher, report));
+        check_kind(&publisher, &kind, "publisher", &PUBLISHERS, report);
         publisher.report_unknown(report);
         config(&publisher, kind.trim(), params, report)
     });
@@ -154,6 +163,7 @@ pub(super) fn input_source(
         let message = "invalid input sources: input source is missing a target (expected a path in the task)";
         report.error(fields.at("Target"), message);
     }
+    check_descent(fields.at("Target"), &written, report);
     fields.report_unknown(report);
     Some(InputSource { source, alias, target: written })
 }
@@ -170,6 +180,7 @@ fn source(fields: &mut Fields<'_>, report: &mut Report) -> SpecConfig {
     if kind.trim().is_empty() {
         report.error(source.at("Type"), missing);
     }
+    check_kind(&source, &kind, "input source", &SOURCES, report);
     let params = params(&mut source, report);
     let value = params.clone().map_or_else(|| Value::Object(Map::new()), Value::Object);
     if let Some(mut params) = Fields::new(source.at("Params"), &value, report) {
@@ -177,6 +188,20 @@ fn source(fields: &mut Fields<'_>, report: &mut Report) -> SpecConfig {
     }
     source.report_unknown(report);
     config(&source, kind.trim(), params, report)
+}
+
+/// Nodes may offer what nobody here has heard of, but most such names are slips.
+fn check_kind(fields: &Fields<'_>, kind: &str, what: &str, known: &[&str], report: &mut Report) {
+    let kind = kind.trim();
+    if kind.is_empty() || known.iter().any(|name| name.eq_ignore_ascii_case(kind)) {
+        return;
+    }
+    let at = fields.at("Type");
+    let meant = match closest(kind, known) {
+        Some(name) => format!("did you mean {name}?"),
+        None => format!("known are {}.", known.join(", ")),
+    };
+    report.warn(format!("{at}: unknown {what} {kind:?}, {meant} The job waits for a node that offers it"));
 }
 
 fn params(fields: &mut Fields<'_>, report: &mut Report) -> Option<Map<String, Value>> {
@@ -220,6 +245,16 @@ fn check_inputs(fields: &Fields<'_>, inputs: &[InputSource], report: &mut Report
     }
 }
 
+/// What comes in and what goes out lie apart.
+fn check_places(fields: &Fields<'_>, task: &Task, report: &mut Report) {
+    for (index, result) in task.results.iter().enumerate() {
+        if task.inputs.iter().any(|input| input.target == result.path) {
+            let at = fields.at(&format!("ResultPaths[{index}].Path"));
+            report.error(at, format!("an input source has the target {:?}, too", result.path));
+        }
+    }
+}
+
 fn results(fields: &mut Fields<'_>, report: &mut Report) -> Vec<ResultPath> {
     let items = fields.items("ResultPaths", report).into_iter();
     let results: Vec<_> = items.filter_map(|(path, value)| result_path(path, value, report)).collect();
@@ -252,8 +287,16 @@ fn result_path(path: String, value: &Value, report: &mut Report) -> Option<Resul
             format!("invalid output: result path `{}` must be absolute", result.path),
         );
     }
+    check_descent(fields.at("Path"), &result.path, report);
     check_result_name(&fields, &result.name, report);
     Some(result)
+}
+
+/// A path in the task that climbs has no meaning that a person could have wanted.
+fn check_descent(at: String, path: &str, report: &mut Report) {
+    if path.split('/').any(|part| part == "..") {
+        report.error(at, format!("{path:?} leads upwards; expected a path in the task without \"..\""));
+    }
 }
 
 /// The name becomes a directory beside these files.

@@ -97,6 +97,35 @@ fn every_mistake_is_told_with_its_place() {
 }
 
 #[test]
+fn slips_in_types_are_told_and_places_that_cannot_be_are_refused() {
+    let source = |target: &str| json!({"Target": target, "Source": {"Type": "locaDirectory", "Params": {"SourcePath": "/var"}}});
+    let decoded =
+        accept(with_task(json!({"Name": "a", "Engine": {"Type": "wsm"}, "InputSources": [source("/in")],
+        "Publisher": {"Type": "ftp"}})));
+    let waits = "The job waits for a node that offers it";
+    let expected = [
+        format!(
+            r#"Tasks[0].InputSources[0].Source.Type: unknown input source "locaDirectory", did you mean localDirectory? {waits}"#
+        ),
+        format!(r#"Tasks[0].Engine.Type: unknown engine "wsm", did you mean wasm? {waits}"#),
+        format!(
+            r#"Tasks[0].Publisher.Type: unknown publisher "ftp", known are local, s3, s3managed, ipfs, noop. {waits}"#
+        ),
+    ];
+    assert_eq!(decoded.warnings, expected);
+    let errors = refuse(with_task(
+        json!({"Name": "a", "Engine": {"Type": "noop"}, "Publisher": {"Type": "local"},
+        "InputSources": [source("/a/../b"), source("/out")], "ResultPaths": [{"Name": "o", "Path": "/out"}, {"Name": "p", "Path": "/x/.."}]}),
+    ));
+    let expected = [
+        r#"Tasks[0].InputSources[0].Target: "/a/../b" leads upwards; expected a path in the task without "..""#,
+        r#"Tasks[0].ResultPaths[1].Path: "/x/.." leads upwards; expected a path in the task without "..""#,
+        r#"Tasks[0].ResultPaths[0].Path: an input source has the target "/out", too"#,
+    ];
+    assert_eq!(errors, expected);
+}
+
+#[test]
 fn what_is_missing_altogether_is_named() {
     assert_eq!(refuse(Value::Null), ["empty/nil job"]);
     assert_eq!(refuse(json!([])), ["expected an object, found a list"]);
