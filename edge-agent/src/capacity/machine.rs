@@ -4,7 +4,7 @@ use std::path::Path;
 use std::thread::available_parallelism;
 
 use bacalhau_protocol::model::Resources;
-use sysinfo::{CpuRefreshKind, DiskRefreshKind, Disks, MemoryRefreshKind, RefreshKind, System};
+use sysinfo::{CpuRefreshKind, MemoryRefreshKind, RefreshKind, System};
 
 use super::{nvidia, tools};
 
@@ -56,21 +56,15 @@ fn memory(system: &System) -> u64 {
     }
 }
 
-/// What is free on the file system of the data directory.
+/// What is free, for users without privileges, on the file system of the data directory.
 fn free_disk(data_dir: &Path) -> u64 {
-    let data_dir = data_dir.canonicalize().unwrap_or_else(|_| data_dir.to_owned());
-    let disks = match Disks::new_with_refreshed_list_specifics(DiskRefreshKind::nothing().with_storage()) {
-        Ok(disks) => disks,
+    match rustix::fs::statvfs(data_dir) {
+        Ok(found) => found.f_bavail.saturating_mul(found.f_frsize),
         Err(error) => {
             tracing::warn!(%error, "free disk space cannot be found out");
-            return 0;
+            0
         }
-    };
-    disks
-        .iter()
-        .filter(|disk| data_dir.starts_with(disk.mount_point()))
-        .max_by_key(|disk| disk.mount_point().components().count())
-        .map_or(0, sysinfo::Disk::available_space)
+    }
 }
 
 #[cfg(test)]

@@ -42,7 +42,7 @@ pub enum Error {
     /// Neither a join string nor a pinned authority.
     #[error(
         "no control plane to trust yet: give the join string that `bacalhau serve --orchestrator` printed, \
-         by --join-file, the variable BACALHAU_JOIN or the setting Compute.Auth.Token"
+         by the variable BACALHAU_JOIN, the setting Compute.Auth.Token or bacalhau-agent's --join-file"
     )]
     Nobody,
     /// The file cannot be read.
