@@ -38,6 +38,9 @@ pub enum Error {
     /// The server wants a credential, or another one.
     #[error("unauthorized")]
     Unauthorized,
+    /// Nothing is called so.
+    #[error("{0:?} is no id; expected the id or the name of a job or a node")]
+    NoId(String),
     /// The server understood and said no.
     #[error("{}", .0.message)]
     Api(Box<ErrorBody>),
@@ -53,7 +56,7 @@ pub enum Error {
     #[error("error reading log output")]
     Log(#[source] Box<tokio_tungstenite::tungstenite::Error>),
     /// The stream of a log ended without a goodbye.
-    #[error("error reading log output: the connection was closed before the end")]
+    #[error("error reading log output: the connection broke before the end")]
     LogCut,
     /// The server said why there is no log.
     #[error("{0}")]
@@ -97,6 +100,7 @@ impl Error {
                 "set BACALHAU_API_KEY, or BACALHAU_API_USERNAME and BACALHAU_API_PASSWORD, to a credential the server knows"
                     .into(),
             ),
+            Self::LogCut => Some("the job goes on; the same command shows its output again".into()),
             Self::Api(error) if !error.hint.is_empty() => Some(error.hint.clone()),
             _ => None,
         }

@@ -83,7 +83,7 @@ impl Client {
     /// Submits a job. With `force` also one that changes nothing.
     pub async fn submit(&self, job: &Value, force: bool) -> Result<PutJobResponse> {
         let request = PutJobRequest { job: job.clone(), force };
-        self.put(self.url(JOBS, &[]), &request).await
+        self.put(self.url(JOBS, &[])?, &request).await
     }
 
     /// A page of jobs.
@@ -96,13 +96,13 @@ impl Client {
             ("labels", query.labels.clone()),
             ("namespace", query.namespace.clone()),
         ];
-        self.get(with_query(self.url(JOBS, &[]), &pairs)).await
+        self.get(with_query(self.url(JOBS, &[])?, &pairs)).await
     }
 
     /// One job, by its name, its id or the unique beginning of its id. Version 0 is the latest.
     pub async fn job(&self, job: &str, version: u64, namespace: &str) -> Result<GetJobResponse> {
         let pairs = [("job_version", said_unless_zero(version)), ("namespace", namespace.to_owned())];
-        self.get(with_query(self.url(JOBS, &[job]), &pairs)).await
+        self.get(with_query(self.url(JOBS, &[job])?, &pairs)).await
     }
 
     /// One job with all its executions and its history.
@@ -117,7 +117,7 @@ impl Client {
             ("namespace", namespace.to_owned()),
             ("include", "executions,history".to_owned()),
         ];
-        let mut answer: GetJobResponse = self.get(with_query(self.url(JOBS, &[job]), &pairs)).await?;
+        let mut answer: GetJobResponse = self.get(with_query(self.url(JOBS, &[job])?, &pairs)).await?;
         let id = answer.job.id.clone();
         if let Some(page) = &mut answer.executions {
             let next_token = std::mem::take(&mut page.next_token);
@@ -134,7 +134,8 @@ impl Client {
 
     /// All versions of a job, oldest first.
     pub async fn versions(&self, job: &str, namespace: &str) -> Result<ListResponse<Job>> {
-        self.get(with_query(self.url(JOBS, &[job, "versions"]), &[("namespace", namespace.to_owned())])).await
+        self.get(with_query(self.url(JOBS, &[job, "versions"])?, &[("namespace", namespace.to_owned())]))
+            .await
     }
 
     /// Runs a version of a job again, as its next version. Version 0 is the latest.
@@ -144,18 +145,18 @@ impl Client {
             reason: "Rerun at user request".to_owned(),
             namespace: namespace.to_owned(),
         };
-        self.put(self.url(JOBS, &[job, "rerun"]), &request).await
+        self.put(self.url(JOBS, &[job, "rerun"])?, &request).await
     }
 
     /// In what a job differs from the stored one of its name; empty if in nothing.
     pub async fn diff(&self, job: &Value) -> Result<JobDiff> {
         let request = PutJobRequest { job: job.clone(), force: false };
-        self.put(self.url(JOBS, &["diff"]), &request).await
+        self.put(self.url(JOBS, &["diff"])?, &request).await
     }
 
     /// Asks to stop a job.
     pub async fn stop(&self, job: &str, reason: &str, namespace: &str) -> Result<StopJobResponse> {
-        let url = with_query(self.url(JOBS, &[job]), &[("namespace", namespace.to_owned())]);
+        let url = with_query(self.url(JOBS, &[job])?, &[("namespace", namespace.to_owned())]);
         let request = StopJobRequest { reason: reason.to_owned() };
         self.call(Method::DELETE, url, Some(&request)).await
     }
@@ -172,7 +173,7 @@ impl Client {
             ("namespace", query.namespace.clone()),
             ("wait", said_unless_zero(query.wait_secs.min(self.answer_timeout().as_secs() / 2))),
         ];
-        self.get(with_query(self.url(JOBS, &[job, "history"]), &pairs)).await
+        self.get(with_query(self.url(JOBS, &[job, "history"])?, &pairs)).await
     }
 
     /// A page of executions.
@@ -186,7 +187,7 @@ impl Client {
             ("all_job_versions", said_if(query.all_versions)),
             ("namespace", query.namespace.clone()),
         ];
-        self.get(with_query(self.url(JOBS, &[job, "executions"]), &pairs)).await
+        self.get(with_query(self.url(JOBS, &[job, "executions"])?, &pairs)).await
     }
 
     /// What happened to a job, up to `most` events. The server looks at so many events for a page and no more, so that
@@ -238,6 +239,6 @@ impl Client {
 
     /// Where the published results of a job's latest version are.
     pub async fn results(&self, job: &str, namespace: &str) -> Result<ListResponse<SpecConfig>> {
-        self.get(with_query(self.url(JOBS, &[job, "results"]), &[("namespace", namespace.to_owned())])).await
+        self.get(with_query(self.url(JOBS, &[job, "results"])?, &[("namespace", namespace.to_owned())])).await
     }
 }

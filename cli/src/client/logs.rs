@@ -5,6 +5,7 @@ use futures_util::StreamExt as _;
 use reqwest::Url;
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
+use tokio_tungstenite::tungstenite::error::ProtocolError;
 use tokio_tungstenite::tungstenite::http::{HeaderValue, Request, header};
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::{self, Message};
@@ -37,7 +38,7 @@ impl Client {
     /// Opens the output of a job. Whether the job exists is told by the first [`LogStream::next`].
     pub async fn logs(&self, job: &str, query: &LogQuery) -> Result<LogStream> {
         let url = with_query(
-            self.url(JOBS, &[job, "logs"]),
+            self.url(JOBS, &[job, "logs"])?,
             &[
                 ("execution_id", query.execution_id.clone()),
                 ("follow", said_if(query.follow)),
@@ -107,7 +108,11 @@ fn frame(text: &str) -> Result<LogLine> {
 }
 
 fn log_error(error: tungstenite::Error) -> Error {
-    Error::Log(Box::new(error))
+    match error {
+        tungstenite::Error::Io(_)
+        | tungstenite::Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => Error::LogCut,
+        other => Error::Log(Box::new(other)),
+    }
 }
 
 #[cfg(test)]

@@ -124,12 +124,16 @@ impl Client {
         }
     }
 
-    /// A path of the API; each further segment is encoded, so an id cannot reach another path.
-    fn url(&self, path: &str, segments: &[&str]) -> Url {
+    /// A path of the API; each further segment is encoded, so an id cannot reach another path. Those that a path cannot
+    /// hold are nobody's id.
+    fn url(&self, path: &str, segments: &[&str]) -> Result<Url> {
+        if let Some(id) = segments.iter().find(|id| matches!(**id, "" | "." | "..")) {
+            return Err(Error::NoId((*id).to_owned()));
+        }
         let mut url = self.config.endpoint.clone();
         url.set_path(path);
         url.path_segments_mut().expect("an http URL has segments").extend(segments);
-        url
+        Ok(url)
     }
 }
 
@@ -176,7 +180,7 @@ mod tests {
 
     #[test]
     fn ids_cannot_reach_other_paths() {
-        let url = client().url(JOBS, &["../../agent/alive?x", "results"]);
+        let url = client().url(JOBS, &["../../agent/alive?x", "results"]).unwrap();
         assert_eq!(
             url.as_str(),
             "http://127.0.0.1:1234/api/v1/orchestrator/jobs/..%2F..%2Fagent%2Falive%3Fx/results"
@@ -186,10 +190,10 @@ mod tests {
     #[test]
     fn silent_query_values_are_left_out() {
         let url = with_query(
-            client().url(JOBS, &[]),
+            client().url(JOBS, &[]).unwrap(),
             &[("limit", said_unless_zero(10)), ("reverse", said_if(false))],
         );
         assert_eq!(url.query(), Some("limit=10"));
-        assert_eq!(with_query(client().url(JOBS, &[]), &[("a", String::new())]).query(), None);
+        assert_eq!(with_query(client().url(JOBS, &[]).unwrap(), &[("a", String::new())]).query(), None);
     }
 }

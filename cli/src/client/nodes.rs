@@ -62,12 +62,12 @@ impl Client {
             ("filter-approval", query.approval.to_uppercase()),
             ("filter-status", query.status.to_uppercase()),
         ];
-        self.get(with_query(self.url(NODES, &[]), &pairs)).await
+        self.get(with_query(self.url(NODES, &[])?, &pairs)).await
     }
 
     /// One node, by its id or the unique beginning of it.
     pub async fn node(&self, id: &str) -> Result<NodeState> {
-        let answer: GetNodeResponse = self.get(self.url(NODES, &[id])).await?;
+        let answer: GetNodeResponse = self.get(self.url(NODES, &[id])?).await?;
         Ok(answer.node)
     }
 
@@ -79,7 +79,7 @@ impl Client {
             node_id: id.to_owned(),
             replace_key: action == NodeAction::Approve { replace_key: true },
         };
-        let answer: NodeActionResponse = self.put(self.url(NODES, &[id]), &request).await?;
+        let answer: NodeActionResponse = self.put(self.url(NODES, &[id])?, &request).await?;
         // Servers up to 1.5 refuse with status 200.
         if answer.success {
             Ok(())

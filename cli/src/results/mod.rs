@@ -126,19 +126,19 @@ async fn settle(
         fs::remove_dir_all(&staging).map_err(|source| Error::Write { path: staging.clone(), source })?;
     }
     create(&staging)?;
-    match unpack(raw.join(answer.file_name()), staging.clone(), order.only.clone()).await {
+    let settled = match unpack(raw.join(answer.file_name()), staging.clone(), order.only.clone()).await {
         Ok(unpacked) => {
             delivery
                 .left_out
                 .extend(unpacked.left_out.iter().map(|entry| format!("{}: {entry}", answer.title())));
-            places.settle(answer, &staging)?;
-            Ok(None)
+            places.settle(answer, &staging).map(|()| None)
         }
-        Err(loss) => {
-            fs::remove_dir_all(&staging).map_err(|source| Error::Write { path: staging, source })?;
-            Ok(Some(loss))
-        }
+        Err(loss) => Ok(Some(loss)),
+    };
+    if !matches!(settled, Ok(None)) {
+        fs::remove_dir_all(&staging).map_err(|source| Error::Write { path: staging, source })?;
     }
+    settled
 }
 
 async fn unpack(from: PathBuf, to: PathBuf, only: Option<PathBuf>) -> Result<archive::Unpacked, Loss> {

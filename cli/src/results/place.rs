@@ -36,11 +36,14 @@ pub(super) struct Place {
 impl Places {
     pub(super) fn new(order: &Order, answers: &[Answer], raw: &Path) -> Result<Self, Collision> {
         let base = order.directory.clone();
-        if answers.len() == 1 || order.raw {
+        if order.raw {
             return Ok(Self::Alone(base));
         }
-        if let Some(taken) = STREAMS.map(|name| base.join(name)).into_iter().find(|path| path.exists()) {
-            return Err(Collision(taken));
+        let taken = STREAMS.map(|name| base.join(name)).into_iter().find(|path| path.exists());
+        match taken {
+            Some(taken) if answers.len() > 1 || order.only.is_none() => return Err(Collision(taken)),
+            _ if answers.len() == 1 => return Ok(Self::Alone(base)),
+            _ => {}
         }
         let mut places = Vec::new();
         for (answer, name) in answers.iter().zip(directories(answers)) {
@@ -192,13 +195,15 @@ mod tests {
     #[test]
     fn what_is_in_the_way_is_named_and_stays() {
         let desk = Desk::new(&["a"]);
-        fs::write(desk.path("stdout"), "mine").unwrap();
+        fs::write(desk.path("another"), "mine").unwrap();
         let staging = desk.staged("hi");
         fs::write(staging.join("another"), "x").unwrap();
         let error = desk.places().unwrap().settle(&desk.answers[0], &staging).unwrap_err();
-        assert!(error.to_string().contains("stdout"), "{error}");
-        assert_eq!(desk.read("stdout"), "mine");
-        assert!(!desk.path("another").exists());
+        assert!(error.to_string().contains("another"), "{error}");
+        assert_eq!(desk.read("another"), "mine");
+        assert!(!desk.path("stdout").exists());
+        fs::write(desk.path("stdout"), "mine").unwrap();
+        assert!(desk.places().err().unwrap().0.ends_with("stdout"), "known before anything is fetched");
 
         let desk = Desk::new(&["a", "b"]);
         fs::create_dir(desk.path("b")).unwrap();

@@ -39,9 +39,11 @@ impl Announcement {
     pub fn with_secret(&self) -> String {
         format!(
             "To connect another node to this one, run the following command in its shell:\n\
-             BACALHAU_JOIN={} bacalhau-agent --orchestrator {}\n\n{}",
+             BACALHAU_JOIN={} bacalhau-agent --orchestrator {}\n\
+             The join string is also in the file {}, for --join-file.\n\n{}",
             self.join_string,
             self.fleet,
+            self.join_file.display(),
             self.client()
         )
     }

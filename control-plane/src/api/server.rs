@@ -21,7 +21,7 @@ pub struct Server {
 
 /// Why the API does not start.
 #[derive(Debug, thiserror::Error)]
-#[error("address {address} is already in use or cannot be bound; choose another with --port or API.Port")]
+#[error("address {address} is already in use or cannot be bound; choose another one with API.Port")]
 pub struct ListenError {
     address: SocketAddr,
     source: io::Error,

@@ -36,7 +36,9 @@ const MIN_RESET_INTERVAL: Duration = Duration::from_micros(200);
 #[derive(Debug, thiserror::Error)]
 pub enum ListenError {
     /// The address.
-    #[error("listening on {address}/udp; is another control plane running, or the port taken?")]
+    #[error(
+        "listening on {address}/udp; is another control plane running? Orchestrator.Port chooses another port"
+    )]
     Bind {
         /// The address.
         address: SocketAddr,

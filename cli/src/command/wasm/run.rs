@@ -135,6 +135,9 @@ fn named(text: &str, inputs: &[Input]) -> anyhow::Result<Value> {
     if inputs.iter().any(|input| input.target == text || input.alias == text) {
         return Ok(json!(text));
     }
+    if Path::new(text).is_dir() {
+        bail!("{text:?} is a directory; expected a WebAssembly module");
+    }
     bail!(
         "there is no file {text:?} on this machine, and no --input has this target; expected a file, a URI or a target"
     )

@@ -138,7 +138,7 @@ async fn explain_silence(
     }
 }
 
-/// Why an execution that ended has no output, unless its task came to an end of its own.
+/// Why there is no output of an execution that ended, unless its task came to an end of its own.
 fn never_ran(execution: &Execution) -> Option<String> {
     // What was told to stop may have run, and its node has not said yet how it ended.
     if execution.may_be_running() || execution.output.is_some() {
@@ -147,7 +147,7 @@ fn never_ran(execution: &Execution) -> Option<String> {
     let message = [&execution.observed_message, &execution.desired_message];
     let message = message.into_iter().find(|message| !message.is_empty());
     Some(format!(
-        "execution {} on node {} has no output: it ended as {}{}",
+        "no output of execution {} on node {} is held: it ended as {}{}",
         execution.id,
         execution.node_id,
         ComputeState::word(execution.compute_state().number().into()).unwrap_or_default(),

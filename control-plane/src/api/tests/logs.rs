@@ -54,7 +54,7 @@ async fn a_task_that_never_ran_says_why_there_is_no_output() {
     world.observe(&node, 1, failed).await;
     let said = frames(&world, &format!("{JOBS}/{id}/logs")).await;
     let expected = format!(
-        "execution {execution} on node n-1 has no output: it ended as Failed (the image cannot be had)"
+        "no output of execution {execution} on node n-1 is held: it ended as Failed (the image cannot be had)"
     );
     assert_eq!(said[0]["error"], expected);
 }
