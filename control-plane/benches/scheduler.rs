@@ -78,8 +78,14 @@ impl Measured for Nodes {
 
 fn decide(nodes: &Nodes, spec: &JobSpec, executions: &[Execution]) -> Plan {
     let (job, settings) = (job(spec, !executions.is_empty()), Settings::default());
-    let snapshot =
-        Snapshot { job: &job, spec, executions: executions.iter().collect(), nodes, settings: &settings };
+    let snapshot = Snapshot {
+        job: &job,
+        written: job.modified,
+        spec,
+        executions: executions.iter().collect(),
+        nodes,
+        settings: &settings,
+    };
     let evaluation = Evaluation { id: EvaluationId::from_random([0; 16]), seed: 42 };
     plan(&snapshot, &evaluation, NOW)
 }

@@ -56,6 +56,7 @@ impl Orchestrator {
         let plan = {
             let snapshot = Snapshot {
                 job: &draft.head,
+                written: draft.changed_before(),
                 spec: &draft.spec,
                 executions: executions(world.job(&draft.head.id), draft),
                 nodes: world.nodes(),

@@ -10,7 +10,6 @@ use super::everywhere::{matching, occupied_nodes, requirements};
 use super::message::StopReason;
 use super::outcome::Outcome;
 use super::partitions::rest;
-use super::plan::Explanation;
 
 /// Stops daemons whose node no longer has the labels, and places those that are missing. A silent node keeps its
 /// daemon and may be given one: it learns of it when it comes back.
@@ -18,28 +17,17 @@ pub(super) fn plan(draft: &mut Draft<'_>) {
     stop_mismatched(draft);
     let occupied = occupied_nodes(draft);
     let ends = ends_by_node(draft);
-    let (mut matched, mut missing) = (0, 0);
     for view in matching(draft) {
         let node = &view.info.node_id;
-        matched += 1;
         if occupied.contains(node) {
             continue;
         }
         let ended = ends.get(node).map_or(&[][..], Vec::as_slice);
         match rest(draft.snapshot.settings, draft.now, ended.iter().copied()) {
             Some(until) => draft.wake(until),
-            None => {
-                missing += 1;
-                draft.place(node, 0);
-            }
+            None => draft.place(node, 0),
         }
     }
-    draft.explain(Explanation {
-        requested: missing,
-        available: matched,
-        suitable: matched,
-        ..Default::default()
-    });
 }
 
 /// An engine that is out of order for a while is no reason to stop what runs; labels are.

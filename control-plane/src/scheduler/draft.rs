@@ -9,7 +9,7 @@ use bacalhau_protocol::time::Timestamp;
 
 use super::message::{self, StopReason};
 use super::outcome::Outcome;
-use super::plan::{EventLevel, Explanation, JobChange, Placement, Plan, PlannedEvent, StopChange};
+use super::plan::{EventLevel, JobChange, Placement, Plan, PlannedEvent, StopChange};
 use super::standing::Standing;
 use super::{Evaluation, Snapshot};
 
@@ -63,7 +63,6 @@ impl<'a> Draft<'a> {
             short_of_nodes: false,
             wake_at: None,
             events: Vec::new(),
-            explanation: Explanation::default(),
         };
         Self { snapshot, evaluation, now, attempts, next_attempt: None, plan }
     }
@@ -154,10 +153,6 @@ impl<'a> Draft<'a> {
         self.plan.targets_fixed = true;
     }
 
-    pub(super) fn explain(&mut self, explanation: Explanation) {
-        self.plan.explanation = explanation;
-    }
-
     /// Placements so far.
     pub(super) fn placed(&self) -> &[Placement] {
         &self.plan.place
@@ -172,10 +167,21 @@ impl<'a> Draft<'a> {
         self.change_job(JobState::Completed, message, BTreeMap::new());
     }
 
-    /// The job waits for a node. Nothing is written when it already waits for the same reason.
+    /// The job waits already and said why not long ago. What it says holds numbers that change with every execution
+    /// which ends anywhere, so it may be out of date for a while.
+    pub(super) fn said_why_it_waits(&self) -> bool {
+        let snapshot = self.snapshot;
+        snapshot.job.state == JobState::Queued
+            && snapshot.written.after(snapshot.settings.queue_backoff) > self.now
+    }
+
+    /// The job waits for a node. The history tells when that began and why; later reasons replace the job's message.
     pub(super) fn queue(&mut self, message: String, details: BTreeMap<String, String>) {
         let job = self.snapshot.job;
-        if job.state == JobState::Queued && job.message == message {
+        if job.state == JobState::Queued {
+            if job.message != message {
+                self.change_job(JobState::Queued, message, details);
+            }
             return;
         }
         let mut told = new_state(JobState::Queued);

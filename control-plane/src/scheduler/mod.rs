@@ -31,7 +31,7 @@ use draft::Draft;
 
 pub use nodes::{NodeView, Nodes, Reachable};
 pub use outcome::ENDED_UNASKED;
-pub use plan::{EventLevel, Explanation, JobChange, Placement, Plan, PlannedEvent, Rejection, StopChange};
+pub use plan::{EventLevel, JobChange, Placement, Plan, PlannedEvent, StopChange};
 pub use settings::Settings;
 pub use snapshot::{Evaluation, Snapshot};
 

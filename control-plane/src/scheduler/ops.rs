@@ -53,9 +53,9 @@ fn fix_targets(draft: &mut Draft<'_>) -> bool {
     let snapshot = draft.snapshot;
     let has_deadline = snapshot.spec.task.timeouts.total().is_some();
     let known: BTreeSet<_> = draft.current().map(|attempt| &attempt.execution.node_id).collect();
-    let mut targets = 0;
+    let mut has_target = false;
     for view in matching(draft) {
-        targets += 1;
+        has_target = true;
         let node = &view.info.node_id;
         if known.contains(node) {
             continue;
@@ -69,23 +69,16 @@ fn fix_targets(draft: &mut Draft<'_>) -> bool {
             _ => draft.place(node, 0),
         }
     }
-    draft.explain(Explanation {
-        requested: targets,
-        available: targets,
-        suitable: targets,
-        ..Default::default()
-    });
-    if targets > 0 {
+    if has_target {
         draft.fix_targets();
     }
-    targets > 0
+    has_target
 }
 
 fn fail_unmatched(draft: &mut Draft<'_>) {
     let explanation = explain_all(draft);
     let details = details([("NodesAvailable", &explanation.available.to_string())]);
     let message = message::no_matching_nodes(&explanation);
-    draft.explain(explanation);
     draft.fail(topic::SCHEDULING, message, details);
 }
 

@@ -55,11 +55,18 @@ pub(super) fn plan(draft: &mut Draft<'_>) {
     if done && is_batch(draft) {
         return draft.complete(String::new());
     }
-    if let Some(missing) = fill(draft, &open, &abandoned)
-        && idle
-        && draft.placed().is_empty()
-    {
-        wait_for_nodes(draft, &missing);
+    let wanted = open.len() + abandoned.len();
+    if wanted == 0 {
+        return;
+    }
+    let mut ranking = Ranking::new(draft);
+    fill(draft, &mut ranking, &open, &abandoned);
+    if draft.placed().len() == wanted {
+        return;
+    }
+    draft.want_nodes();
+    if idle && draft.placed().is_empty() {
+        wait_for_nodes(draft, &ranking, wanted);
     }
 }
 
@@ -174,14 +181,9 @@ fn fail_job(draft: &mut Draft<'_>, last: &Attempt<'_>) {
     draft.fail(topic::SCHEDULING, format!("{message}{}", message::reason_lines(&cause)), details);
 }
 
-/// Gives open partitions a node first, then those whose node is silent. Says why, if nodes were missing.
-fn fill(draft: &mut Draft<'_>, open: &[u32], abandoned: &[(u32, usize)]) -> Option<Explanation> {
-    let wanted = open.len() + abandoned.len();
-    if wanted == 0 {
-        return None;
-    }
-    let mut ranking = Ranking::new(draft);
-    let mut nodes = ranking.choose(draft, wanted).into_iter();
+/// Gives open partitions a node first, then those whose node is silent, as far as there are nodes.
+fn fill<'a>(draft: &mut Draft<'a>, ranking: &mut Ranking<'a>, open: &[u32], abandoned: &[(u32, usize)]) {
+    let mut nodes = ranking.choose(draft, open.len() + abandoned.len()).into_iter();
     for (partition, node) in open.iter().zip(nodes.by_ref()) {
         draft.place(node, *partition);
     }
@@ -189,24 +191,11 @@ fn fill(draft: &mut Draft<'_>, open: &[u32], abandoned: &[(u32, usize)]) -> Opti
         draft.stop(*place, StopReason::NodeDisappeared);
         draft.place(node, *partition);
     }
-    let placed = draft.placed().len();
-    let explanation = match placed == wanted {
-        true => {
-            Explanation { requested: wanted, available: placed, suitable: placed, ..Explanation::default() }
-        }
-        false => ranking.explain(draft, wanted),
-    };
-    draft.explain(explanation.clone());
-    if placed == wanted {
-        return None;
-    }
-    draft.want_nodes();
-    Some(explanation)
 }
 
 /// Nothing runs and nothing can be placed: the job waits, and fails once it has waited long enough. The clock starts
 /// with the version, and again whenever something that ran has ended, so a job is not failed for time it used.
-fn wait_for_nodes(draft: &mut Draft<'_>, missing: &Explanation) {
+fn wait_for_nodes<'a>(draft: &mut Draft<'a>, ranking: &Ranking<'a>, wanted: usize) {
     let snapshot = draft.snapshot;
     let ran =
         draft.current().filter(|attempt| !matches!(attempt.outcome(), Outcome::Refused | Outcome::Stopped));
@@ -214,7 +203,14 @@ fn wait_for_nodes(draft: &mut Draft<'_>, missing: &Explanation) {
     let since = last_end.max(Some(snapshot.job.version_created)).unwrap_or(snapshot.job.version_created);
     let patience = snapshot.spec.task.timeouts.queue().unwrap_or(snapshot.settings.queue_timeout);
     let deadline = since.after(patience);
-    let message = message::not_enough_nodes(missing);
+    if deadline > draft.now {
+        draft.wake(deadline);
+        if draft.said_why_it_waits() {
+            return;
+        }
+    }
+    let missing = ranking.explain(draft, wanted);
+    let message = message::not_enough_nodes(&missing);
     let details = details([
         ("NodesRequested", &missing.requested.to_string()),
         ("NodesAvailable", &missing.available.to_string()),
@@ -223,6 +219,5 @@ fn wait_for_nodes(draft: &mut Draft<'_>, missing: &Explanation) {
     if deadline <= draft.now {
         return draft.fail(topic::SCHEDULING, message, details);
     }
-    draft.wake(deadline);
     draft.queue(message::queued(&message), details);
 }

@@ -23,10 +23,8 @@ pub struct Plan {
     pub short_of_nodes: bool,
     /// When to look at the job again although nothing happened; kept in memory, since a restart looks at everything.
     pub wake_at: Option<Timestamp>,
-    /// For the history, in order; they happen now.
+    /// For the history, in order; they happen now. Their messages say what was considered and why nothing was placed.
     pub events: Vec<PlannedEvent>,
-    /// What was considered, and why nothing was placed.
-    pub explanation: Explanation,
 }
 
 impl Plan {
@@ -103,26 +101,25 @@ pub struct PlannedEvent {
     pub details: BTreeMap<String, String>,
 }
 
-/// Which nodes were looked at. Counts are complete only when something could not be placed, since otherwise the search
-/// ends early.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Explanation {
+/// Why something could not be placed: which nodes there were, and what was wrong with them.
+#[derive(Debug, Default)]
+pub(super) struct Explanation {
     /// Executions that were wanted.
-    pub requested: usize,
+    pub(super) requested: usize,
     /// Nodes that might have been chosen.
-    pub available: usize,
+    pub(super) available: usize,
     /// Those that passed every check.
-    pub suitable: usize,
+    pub(super) suitable: usize,
     /// Why the others did not, by reason; at most [`Self::MAX_REASONS`].
-    pub rejections: BTreeMap<String, Rejection>,
+    pub(super) rejections: BTreeMap<String, Rejection>,
     /// Nodes with yet other reasons.
-    pub others: usize,
+    pub(super) others: usize,
 }
 
 impl Explanation {
     /// Different reasons that are told. Nodes beyond are only counted, so that a message stays readable however many
     /// nodes there are.
-    pub const MAX_REASONS: usize = 20;
+    const MAX_REASONS: usize = 20;
 
     /// Counts a node that does not suit.
     pub(super) fn reject(&mut self, reason: String, node: &NodeId) {
@@ -137,16 +134,16 @@ impl Explanation {
     }
 
     /// Nodes that did not suit.
-    pub fn rejected(&self) -> usize {
+    pub(super) fn rejected(&self) -> usize {
         self.rejections.values().map(|rejection| rejection.nodes).sum::<usize>() + self.others
     }
 }
 
 /// Nodes that were found unsuitable for one reason.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Rejection {
+#[derive(Debug)]
+pub(super) struct Rejection {
     /// How many.
-    pub nodes: usize,
+    pub(super) nodes: usize,
     /// One of them.
-    pub example: NodeId,
+    pub(super) example: NodeId,
 }

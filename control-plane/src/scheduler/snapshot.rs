@@ -2,6 +2,7 @@
 
 use bacalhau_protocol::ids::EvaluationId;
 use bacalhau_protocol::model::{Execution, Job, JobSpec};
+use bacalhau_protocol::time::Timestamp;
 
 use super::{Nodes, Settings};
 
@@ -10,6 +11,8 @@ use super::{Nodes, Settings};
 pub struct Snapshot<'a> {
     /// The job.
     pub job: &'a Job,
+    /// When the job was written before; what this plan becomes part of does not count.
+    pub written: Timestamp,
     /// The job's current version.
     pub spec: &'a JobSpec,
     /// Of this job: those of any version that were not seen to end ([`Execution::may_be_running`]), and all of the

@@ -86,6 +86,11 @@ impl Draft {
         }
     }
 
+    /// When the job was changed before; for a new one, now.
+    pub fn changed_before(&self) -> Timestamp {
+        self.changed_before.unwrap_or(self.now)
+    }
+
     /// The time of the change.
     pub fn now(&self) -> Timestamp {
         self.now

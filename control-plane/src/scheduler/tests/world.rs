@@ -158,6 +158,7 @@ impl World {
         arrange(&mut executions);
         let snapshot = Snapshot {
             job: &self.job,
+            written: self.job.modified,
             spec: &self.spec,
             executions,
             nodes: &nodes,
@@ -204,6 +205,7 @@ impl World {
         if let Some(change) = &plan.job {
             self.set_state(change.state, &change.message);
             self.job.revision += 1;
+            self.job.modified = self.now;
         }
         self.job.targets_fixed = plan.targets_fixed;
     }
