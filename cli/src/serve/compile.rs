@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use bacalhau_agent::COMPILE_ARGUMENT;
-use bacalhau_agent::executor::wasm::{ChildCompiler, CompileLimits, LocalCompiler};
-use bacalhau_control_plane::fleet::{Compile, Compiled};
+use bacalhau_agent::executor::wasm::{ChildCompiler, ChildError, CompileLimits, LocalCompiler};
+use bacalhau_control_plane::fleet::{Compile, CompileError, Compiled};
 use bacalhau_protocol::engine_profile::{ArtifactEnvelope, ContentHash, EngineProfile};
 use bytes::Bytes;
 
@@ -32,13 +32,17 @@ fn child() -> anyhow::Result<ChildCompiler> {
     })
 }
 
-async fn compile(compiler: &ChildCompiler, profile: &str, module: &[u8]) -> Result<Compiled, String> {
+async fn compile(compiler: &ChildCompiler, profile: &str, module: &[u8]) -> Result<Compiled, CompileError> {
     let profile: EngineProfile = serde_json::from_str(profile)
-        .map_err(|error| format!("the engine profile is not understood: {error}"))?;
+        .map_err(|error| CompileError::Refused(format!("the engine profile is not understood: {error}")))?;
     if let Some(reason) = profile.unsupported() {
-        return Err(format!("the engine profile cannot be compiled for: {reason}"));
+        let message = format!("the engine profile cannot be compiled for: {reason}");
+        return Err(CompileError::Refused(message));
     }
-    let artifact = compiler.compile(&profile, module).await.map_err(|error| error.to_string())?;
+    let artifact = compiler.compile(&profile, module).await.map_err(|error| match error {
+        ChildError::Io(error) => CompileError::Trouble(error),
+        refused => CompileError::Refused(refused.to_string()),
+    })?;
     let signed =
         ArtifactEnvelope::signed_bytes(&profile.id(), ContentHash::of(module), ContentHash::of(&artifact));
     Ok(Compiled { artifact: Bytes::from(artifact), signed })

@@ -5,6 +5,7 @@
 //! watch, so a node is told only what is durable; what a node reports goes to the orchestrator and is acknowledged
 //! when it is durable.
 
+mod artifacts;
 pub mod authority;
 mod endpoint;
 mod follower;
@@ -30,9 +31,9 @@ use self::wishes::Wishes;
 use crate::blobs::Blobs;
 use crate::orchestrator::Orchestrator;
 
+pub use self::artifacts::{Artifacts, Compile, CompileError, Compiled};
 pub use self::endpoint::ListenError;
 pub use self::relay::{LogStream, RelayError, ResultStream};
-pub use self::serve::{Artifacts, Compile, Compiled};
 
 /// How the fleet is served.
 #[derive(Clone, Debug)]

@@ -1,15 +1,11 @@
 //! What a node may ask for beside the control stream: blobs, compiled modules, a place for its results.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bacalhau_protocol::ids::{ExecutionId, JobId, NodeId};
 use bacalhau_protocol::wire::stream::{self, HubRequest, Reply, ReplyCode, Sha256Hash};
-use bytes::Bytes;
-use futures_util::future::BoxFuture;
 use tokio::io::AsyncReadExt;
-use tokio::sync::Semaphore;
 
 use super::{Shared, message};
 use crate::blobs::{self, BlobId, Stored};
@@ -20,56 +16,6 @@ const STALL: Duration = Duration::from_secs(60);
 const CHUNK: usize = 64 * 1024;
 /// Largest module taken from a node to be compiled, bytes; a node itself takes no larger one.
 const MAX_MODULE_BYTES: u64 = 128 * 1024 * 1024;
-/// Modules compiled at the same time: each takes a core and up to its memory limit.
-const MAX_COMPILING: usize = 1;
-
-/// Compiles a module for a profile (JSON) in a process of its own. Given by the composition root: this crate knows no
-/// WASM runtime.
-pub type Compile = Arc<dyn Fn(String, Bytes) -> BoxFuture<'static, Result<Compiled, String>> + Send + Sync>;
-
-/// A compiled module.
-pub struct Compiled {
-    /// What a node loads.
-    pub artifact: Bytes,
-    /// What is signed with the artifact key, and checked by the node before it loads the artifact.
-    pub signed: Vec<u8>,
-}
-
-/// Module and profile.
-type Key = (Sha256Hash, String);
-/// The compiled module and its signature.
-type Artifact = (BlobId, Vec<u8>);
-
-/// Compiled modules for nodes without a compiler, by module and profile.
-pub struct Artifacts {
-    compile: Option<Compile>,
-    compiling: Semaphore,
-    /// What was compiled already, in this process. The blobs outlive it; the map is rebuilt by asking.
-    done: Mutex<HashMap<Key, Artifact>>,
-}
-
-impl Artifacts {
-    /// With a compiler, or without: then nodes that have none of their own are told so.
-    pub fn new(compile: Option<Compile>) -> Self {
-        Self { compile, compiling: Semaphore::new(MAX_COMPILING), done: Mutex::default() }
-    }
-
-    fn known(&self, key: &Key) -> Option<Artifact> {
-        self.done.lock().unwrap_or_else(PoisonError::into_inner).get(key).cloned()
-    }
-
-    fn remember(&self, key: Key, value: Artifact) {
-        let mut done = self.done.lock().unwrap_or_else(PoisonError::into_inner);
-        if done.len() >= MAX_REMEMBERED {
-            done.clear();
-        }
-        done.insert(key, value);
-    }
-}
-
-/// Artifacts remembered; beyond that the memory starts over, at the price of compiling again.
-const MAX_REMEMBERED: usize = 4096;
-
 /// Why a request could not be answered in full. The node sees a cut stream and asks again.
 #[derive(Debug, thiserror::Error)]
 enum Broken {
@@ -160,38 +106,10 @@ async fn send_artifact(
     module: Sha256Hash,
     profile: String,
 ) -> Result<(), Broken> {
-    match artifact(shared, module, profile).await {
+    match shared.artifacts.get(&shared.blobs, &shared.authority, module, profile).await {
         Ok((id, signature)) => send_blob(shared, send, id, 0, signature).await,
         Err((code, message)) => reply(send, &refused(code, message)).await,
     }
-}
-
-/// The compiled form of a module and its signature; compiles it when nobody asked before.
-async fn artifact(
-    shared: &Shared,
-    module: Sha256Hash,
-    profile: String,
-) -> Result<Artifact, (ReplyCode, String)> {
-    let artifacts = &shared.artifacts;
-    let key = (module, profile);
-    let compile = artifacts.compile.clone().ok_or_else(|| {
-        (ReplyCode::Failed, "this control plane has no compiler; use an agent that brings its own".to_owned())
-    })?;
-    let _turn =
-        artifacts.compiling.acquire().await.map_err(|_| (ReplyCode::Failed, "stopping".to_owned()))?;
-    if let Some(known) = artifacts.known(&key)
-        && matches!(shared.blobs.size(known.0).await, Ok(Some(_)))
-    {
-        return Ok(known);
-    }
-    let wasm =
-        shared.blobs.get(BlobId(module)).await.map_err(|error| (code_of(&error), error.to_string()))?;
-    let compiled = compile(key.1.clone(), wasm).await.map_err(|message| (ReplyCode::Invalid, message))?;
-    let id =
-        shared.blobs.put(compiled.artifact).await.map_err(|error| (code_of(&error), error.to_string()))?;
-    let signature = shared.authority.sign_artifact(&compiled.signed);
-    artifacts.remember(key, (id, signature.clone()));
-    Ok((id, signature))
 }
 
 /// Whether the execution was given to the node, now or earlier.
@@ -228,7 +146,7 @@ async fn store(
     }
 }
 
-fn code_of(error: &blobs::Error) -> ReplyCode {
+pub(super) fn code_of(error: &blobs::Error) -> ReplyCode {
     match error {
         blobs::Error::Missing { .. } => ReplyCode::NotFound,
         blobs::Error::TooLarge { .. } | blobs::Error::Quota { .. } | blobs::Error::Crowded { .. } => {
