@@ -1,6 +1,5 @@
 //! One node's connection: the shell around [`HubLink`].
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,6 +27,8 @@ const GREETING_TIME: Duration = Duration::from_secs(15);
 const PARTING_TIME: Duration = Duration::from_secs(5);
 /// Bytes waiting to be sent to a node; one that reads so slowly is cut off and starts over.
 const MAX_OUTGOING_BYTES: usize = 16 * 1024 * 1024;
+/// Wishes are told while fewer bytes wait to be sent: however much is wanted of a node, it comes as the node reads.
+const ENOUGH_OUTGOING_BYTES: usize = 1024 * 1024;
 /// Bytes taken from the control stream at a time.
 const READ_BYTES: usize = 64 * 1024;
 
@@ -126,6 +127,7 @@ async fn converse(
         shared,
         standing,
         woken: Arc::default(),
+        is_behind: false,
         open: FuturesUnordered::new(),
     };
     let ended = session.run(membership).await;
@@ -253,6 +255,8 @@ struct Session<'a> {
     shared: &'a Arc<Shared>,
     standing: watch::Receiver<Standing>,
     woken: Arc<Notify>,
+    /// There may be wishes that were not told yet.
+    is_behind: bool,
     /// Observations on their way to the disk.
     open: FuturesUnordered<BoxFuture<'static, Result<u64, ChangeError>>>,
 }
@@ -261,7 +265,7 @@ impl Session<'_> {
     async fn run(mut self, membership: Membership) -> Ended {
         let mut membership = membership;
         if membership == Membership::Approved {
-            self.begin_work().await;
+            self.begin_work();
         }
         let ended = loop {
             if let Err(ended) = self.turn(&mut membership).await {
@@ -275,6 +279,7 @@ impl Session<'_> {
     /// One thing happens.
     async fn turn(&mut self, membership: &mut Membership) -> Result<(), Ended> {
         self.wire.collect();
+        self.tell_some().await;
         if self.wire.outgoing.len() > MAX_OUTGOING_BYTES {
             return Err(Ended::Slow);
         }
@@ -289,7 +294,7 @@ impl Session<'_> {
                 }
             }
             Some(durable) = self.open.next() => self.wire.link.acknowledge(durable?),
-            () = self.woken.notified() => self.tell_changes().await,
+            () = self.woken.notified() => self.is_behind = true,
             changed = self.standing.changed() => {
                 if changed.is_err() {
                     // A newer connection of the same node took over.
@@ -333,22 +338,22 @@ impl Session<'_> {
         Ok(())
     }
 
-    /// Tells the node everything that is wanted of it, as far as it does not have it.
-    async fn begin_work(&mut self) {
+    /// Begins to tell the node everything that is wanted of it, as far as it does not have it.
+    fn begin_work(&mut self) {
         let wanted = self.shared.wishes.subscribe(&self.id, self.woken.clone());
-        let fingerprints: BTreeSet<u64> = wanted.iter().map(|execution| fingerprint(&execution.id)).collect();
-        self.wire.link.disown_all_but(&fingerprints);
-        for execution in wanted {
-            self.tell(&execution).await;
-        }
+        self.wire.link.disown_all_but(&wanted.iter().map(fingerprint).collect());
+        self.is_behind = true;
     }
 
-    async fn tell_changes(&mut self) {
-        for change in self.shared.wishes.changes(&self.id) {
-            match change {
-                Change::Wanted(execution) => self.tell(&execution).await,
-                Change::Gone(id) => self.wire.link.forget(fingerprint(&id)),
+    /// Tells the node what it has not heard yet, until enough waits to be sent.
+    async fn tell_some(&mut self) {
+        while self.is_behind && self.wire.outgoing.len() < ENOUGH_OUTGOING_BYTES {
+            match self.shared.wishes.next_change(&self.id, &self.woken) {
+                Some(Change::Wanted(execution)) => self.tell(&execution).await,
+                Some(Change::Gone(id)) => self.wire.link.forget(fingerprint(&id)),
+                None => self.is_behind = false,
             }
+            self.wire.collect();
         }
     }
 
@@ -378,7 +383,7 @@ impl Session<'_> {
                 *membership = now;
                 self.wire.link.set_membership(now);
                 if now == Membership::Approved {
-                    self.begin_work().await;
+                    self.begin_work();
                 }
                 Ok(())
             }

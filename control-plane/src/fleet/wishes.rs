@@ -24,6 +24,12 @@ struct OfNode {
     session: Option<Arc<Notify>>,
 }
 
+impl OfNode {
+    fn is_of(&self, session: &Arc<Notify>) -> bool {
+        self.session.as_ref().is_some_and(|current| Arc::ptr_eq(current, session))
+    }
+}
+
 /// Something of an execution that a session has not seen yet.
 pub(super) enum Change {
     /// Its present form.
@@ -79,20 +85,21 @@ impl Wishes {
         nodes.retain(|_, node| node.session.is_some() || !node.live.is_empty());
     }
 
-    /// A session begins: it is given everything once, and woken by every change.
-    pub(super) fn subscribe(&self, id: &NodeId, session: Arc<Notify>) -> Vec<Arc<Execution>> {
+    /// A session begins, and is woken by every change from now on. Says what is wanted of its node; all of that counts
+    /// as changed.
+    pub(super) fn subscribe(&self, id: &NodeId, session: Arc<Notify>) -> Vec<ExecutionId> {
         let mut nodes = self.lock();
         let node = nodes.entry(id.clone()).or_default();
-        node.changed.clear();
+        node.changed = node.live.keys().cloned().collect();
         node.session = Some(session);
-        node.live.values().cloned().collect()
+        node.live.keys().cloned().collect()
     }
 
     /// A session ends. Does nothing when a newer one has taken its place.
     pub(super) fn unsubscribe(&self, id: &NodeId, session: &Arc<Notify>) {
         let mut nodes = self.lock();
         let Some(node) = nodes.get_mut(id) else { return };
-        if node.session.as_ref().is_some_and(|current| Arc::ptr_eq(current, session)) {
+        if node.is_of(session) {
             node.session = None;
             node.changed.clear();
             if node.live.is_empty() {
@@ -101,16 +108,55 @@ impl Wishes {
         }
     }
 
-    /// What changed since the session looked last.
-    pub(super) fn changes(&self, id: &NodeId) -> Vec<Change> {
+    /// Something that the session has not seen yet, in its present form. Nothing for one whose place was taken.
+    pub(super) fn next_change(&self, id: &NodeId, session: &Arc<Notify>) -> Option<Change> {
         let mut nodes = self.lock();
-        let Some(node) = nodes.get_mut(id) else { return Vec::new() };
-        let changed = std::mem::take(&mut node.changed);
-        let now = |id: ExecutionId| node.live.get(&id).cloned().map_or(Change::Gone(id), Change::Wanted);
-        changed.into_iter().map(now).collect()
+        let node = nodes.get_mut(id).filter(|node| node.is_of(session))?;
+        let changed = node.changed.pop_first()?;
+        Some(node.live.get(&changed).cloned().map_or(Change::Gone(changed), Change::Wanted))
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<NodeId, OfNode>> {
         self.nodes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bacalhau_protocol::model::{DesiredState, ObservedState};
+    use bacalhau_protocol::wire::record::{self, Kind};
+
+    use super::*;
+
+    /// The protocol's own sample, which may be running.
+    fn execution(id: &str) -> Execution {
+        let sample = include_bytes!("../../../protocol/golden/record-execution.bin");
+        let sample: Execution = record::decode(Kind::Execution, sample).unwrap();
+        let (desired, observed) = (DesiredState::Running, ObservedState::Running);
+        Execution { id: ExecutionId::parse(id).unwrap(), desired, observed, ..sample }
+    }
+
+    fn told(change: Option<Change>) -> Option<(String, bool)> {
+        change.map(|change| match change {
+            Change::Wanted(execution) => (execution.id.to_string(), true),
+            Change::Gone(id) => (id.to_string(), false),
+        })
+    }
+
+    #[test]
+    fn a_session_takes_what_is_wanted_bit_by_bit_and_only_while_it_is_the_nodes_session() {
+        let wishes = Wishes::default();
+        let node = execution("e-1").node_id;
+        ["e-1", "e-2"].into_iter().for_each(|id| wishes.put(execution(id)));
+        let (older, session) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+        assert_eq!(wishes.subscribe(&node, older.clone()).len(), 2);
+        assert_eq!(told(wishes.next_change(&node, &older)), Some(("e-1".to_owned(), true)));
+
+        let wanted = wishes.subscribe(&node, session.clone());
+        assert_eq!(wanted.iter().map(ExecutionId::as_str).collect::<Vec<_>>(), ["e-1", "e-2"]);
+        assert_eq!(told(wishes.next_change(&node, &older)), None);
+        wishes.put(Execution { observed: ObservedState::Completed, ..execution("e-2") });
+        let expected = [Some(("e-1".to_owned(), true)), Some(("e-2".to_owned(), false)), None];
+        assert_eq!([(); 3].map(|()| told(wishes.next_change(&node, &session))), expected);
     }
 }
