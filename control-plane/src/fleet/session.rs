@@ -114,23 +114,25 @@ async fn converse(
     let id = hello.info.node_id.clone();
     let member = Standing::Member { membership, key: key.clone() };
     let standing = shared.sessions.begin(&id, connection.clone(), connection_id, member);
-    if !shared.orchestrator.stands(&id, &key, membership) {
-        shared.sessions.end(&id, connection);
-        return Err(Ended::Overtaken);
-    }
-    shared.orchestrator.node_connected(&id, hello.usage.clone());
-    tracing::info!(node = %id, membership = membership.as_str(), "node connected");
-    let session = Session {
-        id: id.clone(),
-        key,
-        wire,
-        shared,
-        standing,
-        woken: Arc::default(),
-        is_behind: false,
-        open: FuturesUnordered::new(),
+    let ended = if shared.orchestrator.stands(&id, &key, membership) {
+        shared.orchestrator.node_connected(&id, hello.usage.clone());
+        tracing::info!(node = %id, membership = membership.as_str(), "node connected");
+        let id = id.clone();
+        let session = Session {
+            id,
+            key,
+            wire,
+            shared,
+            standing,
+            woken: Arc::default(),
+            is_behind: false,
+            open: FuturesUnordered::new(),
+        };
+        session.run(membership).await
+    } else {
+        Ended::Overtaken
     };
-    let ended = session.run(membership).await;
+    // An older session that this one took over from has nothing more to tell, so this holds however this one ended.
     if shared.sessions.end(&id, connection) {
         shared.orchestrator.node_disconnected(&id, &ended.for_people());
         tracing::info!(node = %id, reason = %ended, "node disconnected");
