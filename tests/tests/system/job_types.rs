@@ -198,3 +198,22 @@ async fn an_ops_job_asks_the_nodes_there_are_once() {
     assert_eq!(executions.len(), 2, "later nodes are not added");
     assert_eq!(nodes_where(&executions, "Completed"), ["edge-1"]);
 }
+
+#[tokio::test]
+async fn a_device_that_was_away_hears_of_any_amount_of_work() {
+    let mut cluster = Cluster::with_agents(&["edge-1"]).await;
+    cluster.terminate("edge-1").await;
+    cluster.node_is("edge-1", "APPROVED", Connection::Disconnected).await;
+    let mut ops = job::of("ops", &guests::hello("heard"));
+    *job::task(&mut ops, "Env") = json!({"FILLER": "x".repeat(240_000)});
+    *job::task(&mut ops, "Timeouts") = json!({"TotalTimeout": 600});
+    // More than may wait to be sent to a node.
+    let mut jobs = Vec::new();
+    for _ in 0..80 {
+        jobs.push(cluster.submit(&ops).await);
+    }
+    cluster.start_again("edge-1").await;
+    for id in jobs {
+        assert_eq!(cluster.ended(&id).await.state.state_type.as_str(), "Completed");
+    }
+}
