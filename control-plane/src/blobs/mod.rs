@@ -80,7 +80,13 @@ impl Blobs {
         self.with_shelf(move |shelf| shelf.get(id)).await
     }
 
-    /// Its size in bytes, if it is here. It may be swept right after: only storing it again keeps an unreferenced blob.
+    /// Whether it is here; if so, it is as young as if it had just been stored, so that there is time to commit what
+    /// refers to it.
+    pub async fn refresh(&self, id: BlobId) -> Result<bool, Error> {
+        self.with_shelf(move |shelf| shelf.refresh(id)).await
+    }
+
+    /// Its size in bytes, if it is here. It may be swept right after, unless it is refreshed.
     pub async fn size(&self, id: BlobId) -> Result<Option<u64>, Error> {
         self.with_shelf(move |shelf| shelf.size(id)).await
     }

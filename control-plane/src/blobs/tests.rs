@@ -179,6 +179,17 @@ fn age_all(directory: &Path) {
 }
 
 #[tokio::test]
+async fn what_was_refreshed_outlives_a_sweep() {
+    let (directory, blobs) = blobs();
+    let id = blobs.put("wanted again".into()).await.unwrap();
+    age_all(directory.path());
+    assert!(blobs.refresh(id).await.unwrap());
+    let cutoff = SystemTime::UNIX_EPOCH + Duration::from_secs(1);
+    assert_eq!(blobs.sweep(none(), cutoff).await.unwrap(), Swept::default());
+    assert!(!blobs.refresh(stored(b"never stored").id).await.unwrap());
+}
+
+#[tokio::test]
 async fn unfinished_blobs_nobody_can_resume_go_at_the_next_start() {
     let (directory, blobs) = blobs();
     drop(blobs);

@@ -47,11 +47,11 @@ pub(in crate::api) async fn submit(
     }))
 }
 
-/// A job that was shown and is submitted again refers to data that may be gone.
+/// A job that was shown and is submitted again refers to data that may be gone. What is here stays until the job is stored.
 async fn check_blobs(api: &Api, spec: &JobSpec) -> Result<(), ApiError> {
     for (index, input) in spec.task.inputs.iter().enumerate() {
         let Some(blob) = inline::blob_of(&input.source) else { continue };
-        if api.parts.blobs.size(BlobId(blob.hash)).await?.is_none() {
+        if !api.parts.blobs.refresh(BlobId(blob.hash)).await? {
             return Err(ApiError::bad_request(format!(
                 "Tasks[0].InputSources[{index}].Source.Params.URL: the data it refers to is not stored here (any more); \
                  give the data itself"

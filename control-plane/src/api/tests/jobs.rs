@@ -1,3 +1,6 @@
+use std::collections::BTreeSet;
+use std::time::{Duration, UNIX_EPOCH};
+
 use bacalhau_protocol::api::decode::MAX_SPEC_BYTES;
 use bacalhau_protocol::time::Timestamp;
 use serde_json::{Value, json};
@@ -286,8 +289,12 @@ async fn data_that_is_gone_is_missed_at_submit() {
     let reference =
         shown["Tasks"][0]["InputSources"][0]["Source"]["Params"]["URL"].as_str().unwrap().to_owned();
     assert!(reference.starts_with("blob:sha256:") && reference.ends_with(";text/plain;20000"), "{reference}");
+    world.age(&reference["blob:sha256:".len()..][..64]);
     shown["Name"] = json!("copy");
     world.submit(shown.clone()).await;
+    // A sweep that read what is in use before the copy came leaves its data alone.
+    let swept = world.blobs.sweep(BTreeSet::new(), UNIX_EPOCH + Duration::from_secs(1)).await.unwrap();
+    assert_eq!(swept.files, 0);
     shown["Name"] = json!("broken");
     shown["Tasks"][0]["InputSources"][0]["Source"]["Params"]["URL"] =
         json!(format!("blob:sha256:{};text/plain;5", "0".repeat(64)));

@@ -32,7 +32,7 @@ pub(super) struct World {
     pub(super) blobs: Blobs,
     server: Server,
     _fleet: Fleet,
-    _directory: TempDir,
+    directory: TempDir,
 }
 
 /// An answer as it came over the wire.
@@ -74,11 +74,18 @@ impl World {
             relay: fleet.relay(),
         };
         let server = Server::start("127.0.0.1:0".parse().unwrap(), None, parts).await.unwrap();
-        Self { orchestrator, blobs, server, _fleet: fleet, _directory: directory }
+        Self { orchestrator, blobs, server, _fleet: fleet, directory }
     }
 
     pub(super) fn address(&self) -> std::net::SocketAddr {
         self.server.address()
+    }
+
+    /// Makes a blob as old as can be, for the next sweep.
+    pub(super) fn age(&self, blob: &str) {
+        let path = self.directory.path().join("blobs/sha256").join(&blob[..2]).join(blob);
+        let file = std::fs::File::options().write(true).open(path).unwrap();
+        file.set_modified(std::time::SystemTime::UNIX_EPOCH).unwrap();
     }
 
     /// A node that is let in, with these labels.
