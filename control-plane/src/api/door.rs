@@ -1,10 +1,10 @@
-//! What every request passes: the version gate, the caller, the time limit, and on the way out the headers and the
+//! What every request passes: the server's name, the version gate, the caller, the time limit, and on the way out the headers and the
 //! one shape of errors.
 
 use std::time::Duration;
 
 use axum::body::{Body, to_bytes};
-use axum::extract::Request;
+use axum::extract::{Request, State};
 use axum::http::header::{ALLOW, CONTENT_LENGTH, CONTENT_TYPE, VARY};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use super::build;
 use super::caller::{Caller, ClientVersion};
 use super::error::ApiError;
+use super::host::Names;
 use crate::entropy;
 
 /// A handler that takes longer is given up.
@@ -39,9 +40,9 @@ const SENT_BY_JOB: HeaderName = HeaderName::from_static("x-bacalhau-job-id");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The one middleware.
-pub(super) async fn pass(mut request: Request, next: Next) -> Response {
+pub(super) async fn pass(State(names): State<Names>, mut request: Request, next: Next) -> Response {
     let asked = Asked::of(&request);
-    let answer = match may_enter(&request) {
+    let answer = match may_enter(names, &request) {
         Ok(version) => {
             request.extensions_mut().insert(Caller::anonymous(version));
             match tokio::time::timeout(HANDLER_TIME, next.run(request)).await {
@@ -111,7 +112,10 @@ impl Asked {
 }
 
 /// The version a client claims, if its request may come in.
-fn may_enter(request: &Request) -> Result<Option<ClientVersion>, Box<Response>> {
+fn may_enter(names: Names, request: &Request) -> Result<Option<ClientVersion>, Box<Response>> {
+    if let Some(name) = names.foreign(request) {
+        return Err(Box::new(ApiError::foreign_host(&name).into_response()));
+    }
     if request.headers().contains_key(SENT_BY_JOB) && !request.method().is_safe() {
         let reason = "a job may read from the orchestrator, not change anything";
         return Err(Box::new(ApiError::forbidden(reason).into_response()));

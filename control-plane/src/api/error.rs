@@ -69,6 +69,17 @@ impl ApiError {
         Self::new(StatusCode::METHOD_NOT_ALLOWED, code::INTERNAL, component::API, "Method Not Allowed")
     }
 
+    /// The request was sent to a name that this server does not go by.
+    pub(super) fn foreign_host(name: &str) -> Self {
+        let shown: String = name.chars().take(256).collect();
+        let message =
+            format!("this server listens on the loopback interface and does not answer to '{shown}'");
+        Self::new(StatusCode::MISDIRECTED_REQUEST, code::FORBIDDEN, component::API, message).hint(
+            "Ask localhost or 127.0.0.1; a proxy in front of the server must send such a Host header. To be reached \
+             under other names, the server needs another API.Host, or TLS.",
+        )
+    }
+
     pub(super) fn upgrade_required() -> Self {
         let message = "logs are read over a WebSocket; ask for an upgrade";
         Self::new(StatusCode::UPGRADE_REQUIRED, code::BAD_REQUEST, component::API, message)

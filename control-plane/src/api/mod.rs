@@ -11,6 +11,7 @@ mod caller;
 mod connections;
 mod door;
 mod error;
+mod host;
 mod jobs;
 mod nodes;
 mod older;

@@ -12,6 +12,7 @@ use tokio::sync::Semaphore;
 
 use super::answer::Answer;
 use super::error::ApiError;
+use super::host::Names;
 use super::{Parts, door, openapi, operations};
 
 /// Log streams open at a time.
@@ -23,8 +24,8 @@ pub(super) struct Api {
     pub(super) log_streams: Arc<Semaphore>,
 }
 
-/// All routes, behind the one door.
-pub(super) fn routes(parts: Parts) -> Router {
+/// All routes, behind the one door, of a server that answers to `names`.
+pub(super) fn routes(parts: Parts, names: Names) -> Router {
     let api = Api { parts, log_streams: Arc::new(Semaphore::new(MAX_LOG_STREAMS)) };
     let operations = operations::all();
     let document = Arc::new(openapi::document(&operations));
@@ -40,7 +41,7 @@ pub(super) fn routes(parts: Parts) -> Router {
         .route("/livez", moved("/api/v1/agent/alive"))
         .route("/api/v1/livez", get(|| ready("OK")))
         .fallback(|| ready(ApiError::no_route()))
-        .layer(axum::middleware::from_fn(door::pass))
+        .layer(axum::middleware::from_fn_with_state(names, door::pass))
         .with_state(Arc::new(api))
 }
 

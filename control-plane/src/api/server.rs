@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Parts;
 use super::connections::serve;
+use super::host::Names;
 use super::routes::routes;
 use super::tls::{Tls, TlsListener};
 
@@ -34,11 +35,12 @@ impl Server {
         let listener = TcpListener::bind(address).await.map_err(refused)?;
         let address = listener.local_addr().map_err(refused)?;
         let stop = CancellationToken::new();
+        let routes = routes(parts, Names::of(address, tls.is_some()));
         let serving = match tls {
-            None => tokio::spawn(serve(listener, routes(parts), stop.clone())),
+            None => tokio::spawn(serve(listener, routes, stop.clone())),
             Some(tls) => {
                 let listener = TlsListener::new(listener, tls).map_err(refused)?;
-                tokio::spawn(serve(listener, routes(parts), stop.clone()))
+                tokio::spawn(serve(listener, routes, stop.clone()))
             }
         };
         Ok(Self { address, stop, serving })

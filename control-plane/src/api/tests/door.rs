@@ -72,6 +72,24 @@ async fn jobs_may_look_but_not_touch() {
 }
 
 #[tokio::test]
+async fn pages_of_others_are_not_answered_whatever_they_call_this_machine() {
+    let world = World::start().await;
+    let ask = async |host: &str| {
+        let request = format!("GET {JOBS} HTTP/1.1\r\n{host}Connection: close\r\n\r\n");
+        world.exchange(request.as_bytes()).await
+    };
+    assert_eq!(ask("Host: localhost:1234\r\n").await.status, 200);
+    assert_eq!(ask("Host: [::1]\r\n").await.status, 200);
+    assert_eq!(ask("Host: localhost\r\nOrigin: http://localhost:3000\r\n").await.status, 200);
+    for origin in ["null", "https://evil.example"] {
+        assert_eq!(ask(&format!("Host: localhost\r\nOrigin: {origin}\r\n")).await.status, 421, "{origin}");
+    }
+    let (status, code, message) = ask("Host: evil.example:1234\r\n").await.refusal();
+    assert_eq!((status, code.as_str()), (421, "Forbidden"));
+    assert!(message.contains("does not answer to 'evil.example:1234'"), "{message}");
+}
+
+#[tokio::test]
 async fn answers_are_indented_on_request() {
     let world = World::start().await;
     assert_eq!(world.get("/api/v1/agent/alive?pretty").await.body, b"{\n  \"Status\": \"OK\"\n}\n");
@@ -83,7 +101,7 @@ async fn bodies_are_checked_before_they_are_read() {
     let world = World::start().await;
     let send = |kind: &str, body: &str| {
         let request = format!(
-            "PUT {JOBS} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: {kind}\r\nContent-Length: {}\r\n\r\n{body}",
+            "PUT {JOBS} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: {kind}\r\nContent-Length: {}\r\n\r\n{body}",
             body.len()
         );
         let world = &world;
@@ -96,7 +114,7 @@ async fn bodies_are_checked_before_they_are_read() {
     assert_eq!(send("application/json; charset=utf-8", "{} x").await.status, 400);
     assert_eq!(send("application/json", "").await.refusal().2, "empty/nil job");
     let endless = format!(
-        "PUT {JOBS} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: 999999999\r\n\r\n"
+        "PUT {JOBS} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: 999999999\r\n\r\n"
     );
     assert_eq!(world.exchange(endless.as_bytes()).await.status, 413);
     let large = " ".repeat(MAX_BODY_BYTES + 1);
