@@ -21,9 +21,10 @@ use crate::executor::wasm::LocalCompiler;
 use crate::{labels, ports};
 use reader::Reader;
 
+pub use bacalhau_protocol::join::JoinToken;
+pub(crate) use bacalhau_protocol::join::{fingerprint_text, parse_fingerprint};
 pub use settings::{Origin, Settings};
-pub use values::{Access, AllowedPath, DEFAULT_PORT, JoinToken, Orchestrator};
-pub(crate) use values::{fingerprint_text, parse_fingerprint};
+pub use values::{Access, AllowedPath, DEFAULT_PORT, Orchestrator};
 
 /// Everything an agent needs to know before it starts.
 #[derive(Clone, Debug)]

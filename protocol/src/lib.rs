@@ -7,6 +7,7 @@ pub mod api;
 pub mod duration;
 pub mod engine_profile;
 pub mod ids;
+pub mod join;
 pub mod link;
 pub mod model;
 pub mod quantity;

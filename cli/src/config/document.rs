@@ -78,7 +78,11 @@ fn without_user_part(text: &str) -> String {
         Some((scheme, rest)) => (format!("{scheme}://"), rest),
         None => (String::new(), text),
     };
-    let authority = rest.split('/').next().unwrap_or(rest);
+    let authority = match scheme.as_str() {
+        "http://" | "https://" => rest.split('/').next().unwrap_or(rest),
+        // Before the address of an orchestrator may stand a join string, and its secret may have slashes.
+        _ => rest,
+    };
     match authority.rsplit_once('@') {
         Some((secret, _)) => format!("{scheme}{HIDDEN}{}", &rest[secret.len()..]),
         None => text.to_owned(),
@@ -112,7 +116,7 @@ mod tests {
         let settings = settings(&[
             "Orchestrator.Auth.Token=s3cret",
             "Compute.Auth.Token=s3cret",
-            "Compute.Orchestrators=nats://s3cret@10.0.0.4:4222,s3cret@other,plain:4222",
+            "Compute.Orchestrators=nats://s3cret@10.0.0.4:4222,ab.s3cret/s3cret@other,plain:4222",
             "JobAdmissionControl.ProbeHTTP=http://user:s3cret@probe/x@y",
             "JobDefaults.Batch.Task.Publisher.Params=Key=s3cret",
         ]);

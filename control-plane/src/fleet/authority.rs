@@ -5,6 +5,7 @@ use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
+use bacalhau_protocol::join::{InvalidSecret, JoinToken, check_secret, fingerprint_text};
 use bacalhau_protocol::wire::SERVER_NAME;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -59,6 +60,9 @@ pub enum AuthorityError {
     /// A configured secret that does not serve.
     #[error("the join secret has {0} characters; at least {MIN_SECRET} are needed")]
     ShortSecret(usize),
+    /// A secret that no agent could be given.
+    #[error(transparent)]
+    Secret(#[from] InvalidSecret),
 }
 
 /// Fewest characters of a join secret that was configured.
@@ -99,6 +103,7 @@ impl Authority {
             key,
             join_file: directory.join("join"),
         };
+        check_secret(&authority.join_secret)?;
         authority.write_join_file().map_err(file("writing", &authority.join_file))?;
         Ok(authority)
     }
@@ -114,12 +119,13 @@ impl Authority {
 
     /// Lower-case hex of the authority's certificate: what nodes pin.
     pub fn fingerprint(&self) -> String {
-        hex(&Sha256::digest(&self.ca))
+        fingerprint_text(&Sha256::digest(&self.ca).into())
     }
 
     /// What a person gives to a new agent: the authority's fingerprint and the join secret.
     pub fn join_string(&self) -> String {
-        format!("{}.{}", self.fingerprint(), self.join_secret)
+        let authority = Sha256::digest(&self.ca).into();
+        JoinToken { authority, secret: self.join_secret.clone() }.text()
     }
 
     /// The file that holds the join string, readable by its owner only.
@@ -140,11 +146,11 @@ impl Authority {
         self.artifact_key.sign(message).as_ref().to_vec()
     }
 
-    /// Whether a node showed the join secret. Takes as long for every wrong one.
+    /// Whether a node showed the join secret, alone or in the whole join string. Takes as long for every wrong one.
     pub(super) fn is_secret(&self, shown: Option<&str>) -> bool {
-        let shown =
-            shown.map(|text| text.rsplit_once('.').map_or(text, |(_, secret)| secret)).unwrap_or_default();
-        Sha256::digest(shown) == Sha256::digest(&self.join_secret)
+        let shown = shown.unwrap_or_default();
+        let own = shown.strip_prefix(&self.fingerprint()).and_then(|rest| rest.strip_prefix('.'));
+        Sha256::digest(own.unwrap_or(shown)) == Sha256::digest(&self.join_secret)
     }
 
     pub(super) fn chain(&self) -> Vec<CertificateDer<'static>> {
@@ -263,6 +269,21 @@ mod tests {
             Authority::open(directory.path(), Some("short")),
             Err(AuthorityError::ShortSecret(5))
         ));
+    }
+
+    #[test]
+    fn what_is_printed_is_what_agents_take() {
+        let directory = tempfile::tempdir().unwrap();
+        let open = |secret: &str| Authority::open(directory.path(), Some(secret));
+        let authority = open("my.secret.phrase-1").unwrap();
+        let token = JoinToken::parse(&authority.join_string()).unwrap();
+        assert_eq!(token.secret, "my.secret.phrase-1");
+        assert!(authority.is_secret(Some(&token.secret)) && authority.is_secret(Some(&token.text())));
+        assert!(!authority.is_secret(Some("phrase-1")));
+        let printed = std::fs::read(authority.join_file()).unwrap();
+        let refused = open("two words, too long").err().unwrap();
+        assert!(matches!(refused, AuthorityError::Secret(InvalidSecret::Character)), "{refused}");
+        assert_eq!(std::fs::read(authority.join_file()).unwrap(), printed);
     }
 
     #[test]

@@ -7,13 +7,11 @@ use std::time::Duration;
 
 use bacalhau_protocol::duration;
 use bacalhau_protocol::ids::NodeId;
+use bacalhau_protocol::join::JoinToken;
 use globset::GlobBuilder;
 
 /// Port of an orchestrator that names none.
 pub const DEFAULT_PORT: u16 = 4222;
-
-/// Longest join secret accepted, bytes.
-const MAX_SECRET_BYTES: usize = 256;
 
 /// Where a control plane listens.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -80,59 +78,6 @@ fn host_and_port(text: &str) -> Result<Orchestrator, String> {
         return Err(format!("{text:?}: expected host:port"));
     }
     Ok(Orchestrator { host: host.to_owned(), port })
-}
-
-/// The join string `<ca-fingerprint>.<secret>`: whom to trust, and what lets the agent ask.
-#[derive(Clone, PartialEq, Eq)]
-pub struct JoinToken {
-    /// SHA-256 of the authority's certificate.
-    pub authority: [u8; 32],
-    /// The secret, as sent.
-    pub secret: String,
-}
-
-impl JoinToken {
-    /// Reads a join string. The error never repeats it.
-    pub fn parse(text: &str) -> Result<Self, String> {
-        const HOW: &str =
-            "copy the whole join string `<fingerprint>.<secret>` that the control plane printed";
-        let (fingerprint, secret) =
-            text.trim().split_once('.').ok_or_else(|| format!("is no join string: it has no '.'; {HOW}"))?;
-        let authority = parse_fingerprint(fingerprint).ok_or_else(|| {
-            format!("is no join string: it does not begin with 64 hexadecimal digits; {HOW}")
-        })?;
-        let url_safe = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
-        if secret.is_empty() || secret.len() > MAX_SECRET_BYTES || !secret.chars().all(url_safe) {
-            return Err(format!(
-                "is no join string: its secret is empty, too long or has odd characters; {HOW}"
-            ));
-        }
-        Ok(Self { authority, secret: secret.to_owned() })
-    }
-}
-
-/// Never shows the secret.
-impl fmt::Debug for JoinToken {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "JoinToken({}.********)", fingerprint_text(&self.authority))
-    }
-}
-
-/// 64 hexadecimal digits as bytes.
-pub(crate) fn parse_fingerprint(text: &str) -> Option<[u8; 32]> {
-    if text.len() != 64 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        return None;
-    }
-    let mut bytes = [0; 32];
-    for (position, byte) in bytes.iter_mut().enumerate() {
-        *byte = u8::from_str_radix(text.get(2 * position..2 * position + 2)?, 16).ok()?;
-    }
-    Some(bytes)
-}
-
-/// Bytes as lower-case hexadecimal digits.
-pub(crate) fn fingerprint_text(bytes: &[u8; 32]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Host paths that jobs may mount.

@@ -164,7 +164,7 @@ pub const KEYS: &[Key] = &[
     used("NameProvider", NAMES, "puuid", "how a new node gets its name: its host's, or a UUID; for aws and gcp, give NodeName"),
     used("NodeName", Text, "", "name of a new node; kept from its first start on"),
     used("Orchestrator.Advertise", Text, "", "address told to people who join nodes"),
-    used("Orchestrator.Auth.Token", Text, "", "secret compute nodes must present; made at the first start when unset"),
+    used("Orchestrator.Auth.Token", Text, "", "secret compute nodes must present, of 16 to 256 signs of ASCII but , : @; made at the first start when unset"),
     idle("Orchestrator.Cluster.Advertise", Text, "", "several orchestrators", ONE),
     idle("Orchestrator.Cluster.Host", Text, "", "several orchestrators", ONE),
     idle("Orchestrator.Cluster.Name", Text, "", "several orchestrators", ONE),
