@@ -32,6 +32,7 @@ pub mod queue;
 pub mod retention;
 pub mod runner;
 pub mod storage;
+pub mod tree;
 mod workshop;
 
 pub use agent::{Agent, Replacements, StartError};

@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
 
+use crate::tree;
+
 /// What a directory may hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
@@ -54,9 +56,20 @@ impl Shelf {
     pub fn put(&self, name: &str, size: u64) {
         for old in self.count(name, size) {
             let path = self.directory.join(&old);
-            if let Err(error) = remove(&path) {
+            if let Err(error) = tree::remove(&path) {
                 tracing::warn!(path = %path.display(), %error, "cannot be removed to make room");
             }
+        }
+    }
+
+    /// Measures an entry that has come, if it is there, and counts it; one that cannot be measured is removed. Blocks on
+    /// the disk.
+    pub fn take(&self, name: &str) {
+        let path = self.directory.join(name);
+        match tree::size(&path) {
+            Ok(size) => self.put(name, size),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => discard(&path, &error),
         }
     }
 
@@ -93,40 +106,28 @@ impl Contents {
     }
 }
 
-/// Bytes of all files at or below `path`; links count as nothing.
-pub fn size(path: &Path) -> io::Result<u64> {
-    let metadata = fs::symlink_metadata(path)?;
-    if !metadata.is_dir() {
-        return Ok(if metadata.is_file() { metadata.len() } else { 0 });
-    }
-    fs::read_dir(path)?.try_fold(0, |sum, entry| Ok(sum + size(&entry?.path())?))
-}
-
-/// Removes a file or a directory, whichever it is, if it is there.
-pub fn remove(path: &Path) -> io::Result<()> {
-    let removed = match fs::symlink_metadata(path) {
-        Ok(metadata) if metadata.is_dir() => fs::remove_dir_all(path),
-        Ok(_) => fs::remove_file(path),
-        Err(error) => Err(error),
-    };
-    match removed {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        outcome => outcome,
-    }
-}
-
-/// Entries with their sizes, oldest first as far as the file system knows.
+/// Entries with their sizes, oldest first as far as the file system knows. What cannot be measured goes: it would stay
+/// for ever, outside of all limits.
 fn list(directory: &Path) -> io::Result<Vec<(String, u64)>> {
     let mut found = Vec::new();
     for entry in fs::read_dir(directory)? {
         let entry = entry?;
         let modified = entry.metadata()?.modified().unwrap_or(SystemTime::UNIX_EPOCH);
-        if let Ok(name) = entry.file_name().into_string() {
-            found.push((modified, name, size(&entry.path())?));
+        let Ok(name) = entry.file_name().into_string() else { continue };
+        match tree::size(&entry.path()) {
+            Ok(size) => found.push((modified, name, size)),
+            Err(error) => discard(&entry.path(), &error),
         }
     }
     found.sort();
     Ok(found.into_iter().map(|(_, name, size)| (name, size)).collect())
+}
+
+fn discard(path: &Path, reason: &io::Error) {
+    tracing::warn!(path = %path.display(), error = %reason, "cannot be measured, and is removed");
+    if let Err(error) = tree::remove(path) {
+        tracing::warn!(path = %path.display(), %error, "cannot be removed");
+    }
 }
 
 #[cfg(test)]
@@ -179,6 +180,22 @@ mod tests {
         let shelf = Shelf::open(directory.path(), Limits { entries: 9, bytes: 100 }).unwrap();
         fill(&shelf, "new", 20);
         assert_eq!(names(directory.path()), ["new"]);
+    }
+
+    #[test]
+    fn what_is_nested_too_deep_to_be_measured_does_not_stay() {
+        let directory = tempfile::tempdir().unwrap();
+        let deep = || {
+            fs::create_dir(directory.path().join("deep")).unwrap();
+            tree::tests::nest(&directory.path().join("deep"), 2 * tree::MAX_DEPTH);
+        };
+        deep();
+        let shelf = Shelf::open(directory.path(), Limits::default()).unwrap();
+        assert!(names(directory.path()).is_empty());
+        deep();
+        shelf.take("deep");
+        shelf.take("nothing");
+        assert!(names(directory.path()).is_empty());
     }
 
     #[test]

@@ -99,7 +99,7 @@ impl Content {
 
 /// Removes whatever an interrupted attempt left at `path`, and makes the directories above it.
 pub(crate) fn start_afresh(path: &Path) -> io::Result<()> {
-    crate::retention::remove(path)?;
+    crate::tree::remove(path)?;
     match path.parent() {
         Some(parent) => DirBuilder::new().recursive(true).mode(0o700).create(parent),
         None => Ok(()),

@@ -12,7 +12,8 @@ use bacalhau_protocol::model::ResultPath;
 
 use crate::durable;
 use crate::executor::{Access, Mount};
-use crate::retention::{self, Limits, Shelf};
+use crate::retention::{Limits, Shelf};
+use crate::tree;
 
 /// Names in the results that belong to the agent.
 const RESERVED: [&str; 3] = ["stdout", "stderr", "exitCode"];
@@ -66,7 +67,7 @@ impl Directories {
     /// Removes what belonged to executions that nobody has claimed: those of a journal that was lost. Blocks on the disk.
     pub(super) fn sweep(&self) -> io::Result<()> {
         let strays = std::mem::take(&mut *self.strays());
-        strays.iter().try_for_each(|name| retention::remove(&self.work.join(name)))
+        strays.iter().try_for_each(|name| tree::remove(&self.work.join(name)))
     }
 
     pub(super) fn input(&self, id: &ExecutionId, position: usize) -> PathBuf {
@@ -98,15 +99,11 @@ impl Directories {
     /// Removes everything but the results, and those of earlier executions when there are too many. Harmless for an
     /// execution that never had directories.
     pub(super) async fn retire(&self, id: &ExecutionId) -> io::Result<()> {
-        let (work, results) = (self.work.join(id.as_str()), self.results(id));
+        let work = self.work.join(id.as_str());
         let (shelf, name) = (Arc::clone(&self.ended), id.to_string());
         blocking(move || {
-            retention::remove(&work)?;
-            match retention::size(&results) {
-                Ok(size) => shelf.put(&name, size),
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(error) => return Err(error),
-            }
+            tree::remove(&work)?;
+            shelf.take(&name);
             Ok(())
         })
         .await

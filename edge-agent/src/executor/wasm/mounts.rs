@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use wasmtime_wasi::{FsPerms, WasiCtxBuilder};
 
 use crate::executor::{Access, HostPath, Mount};
+use crate::tree;
 
 use super::error::Error;
 use super::resolve::guest_path;
@@ -114,10 +115,7 @@ fn add_file<'a>(
 fn gather(guest: &str, files: &BTreeMap<String, &Mount>, dir: &Path) -> Result<(), Error> {
     let unusable = |source| Error::Mount { host: dir.to_owned(), guest: guest.to_owned(), source };
     // Left over if the agent was killed while an earlier attempt of the execution ran.
-    match fs::remove_dir_all(dir) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(unusable(error)),
-        _ => fs::create_dir_all(dir).map_err(unusable)?,
-    }
+    tree::remove(dir).and_then(|()| fs::create_dir_all(dir)).map_err(unusable)?;
     for (name, mount) in files {
         show_file(mount, dir.join(name)).map_err(|source| failed(mount, source))?;
     }

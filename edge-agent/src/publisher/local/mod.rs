@@ -19,6 +19,7 @@ use crate::chain::chain;
 use crate::durable;
 use crate::link::Archive;
 use crate::retention::{Limits, Shelf};
+use crate::tree::MAX_DEPTH;
 
 pub use pack::{MAX_RESULT_BYTES, MAX_RESULT_FILES};
 
@@ -54,6 +55,9 @@ pub enum Error {
     /// The task wrote more than a device should keep.
     #[error("the results hold more than {MAX_RESULT_FILES} files")]
     TooMany,
+    /// A stack could follow it no further, and a path could not name it.
+    #[error("the results hold more than {MAX_DEPTH} directories inside one another")]
+    TooDeep,
 }
 
 /// Keeps archives of results in one directory, within limits.

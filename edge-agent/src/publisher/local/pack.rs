@@ -1,9 +1,10 @@
 //! Writes a directory as one gzipped tar, in one pass over its files.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, DirEntry, File, OpenOptions};
 use std::io::{self, BufReader, Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::vec;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -12,11 +13,12 @@ use tar::{Builder, EntryType, Header};
 
 use super::Error;
 use crate::durable;
+use crate::tree::MAX_DEPTH;
 
 /// Most bytes of files in an archive of results.
 pub const MAX_RESULT_BYTES: u64 = 8 << 30;
 /// Most files and directories in an archive of results.
-pub const MAX_RESULT_FILES: u64 = 100_000;
+pub const MAX_RESULT_FILES: usize = 100_000;
 
 /// SHA-256 and size of a file.
 pub(super) type Described = ([u8; 32], u64);
@@ -30,8 +32,7 @@ pub(super) fn pack(directory: &Path, archive: &Path) -> Result<Described, Error>
         open.write(true).create(true).truncate(true).mode(0o600).open(&temporary).map_err(Error::Write)?;
     let gzip = GzEncoder::new(Hashing::new(file), Compression::fast());
     let mut packer = Packer { builder: Builder::new(gzip), bytes: 0, files: 0 };
-    let packed =
-        packer.directory(directory, Path::new("")).and_then(|()| packer.finish().map_err(Error::Write));
+    let packed = packer.tree(directory).and_then(|()| packer.finish().map_err(Error::Write));
     let described = packed.inspect_err(|_| drop(fs::remove_file(&temporary)))?;
     durable::place(&temporary, archive).map_err(Error::Write)?;
     Ok(described)
@@ -47,31 +48,46 @@ pub(super) fn describe(archive: &Path) -> io::Result<Described> {
 struct Packer {
     builder: Builder<GzEncoder<Hashing<File>>>,
     bytes: u64,
-    files: u64,
+    files: usize,
 }
 
 impl Packer {
-    fn directory(&mut self, directory: &Path, inside: &Path) -> Result<(), Error> {
-        let mut entries: Vec<_> =
-            fs::read_dir(directory).and_then(Iterator::collect::<io::Result<_>>).map_err(Error::Write)?;
-        entries.sort_by_key(fs::DirEntry::file_name);
-        for entry in entries {
-            self.files += 1;
-            if self.files > MAX_RESULT_FILES {
-                return Err(Error::TooMany);
-            }
-            let (path, inside) = (entry.path(), inside.join(entry.file_name()));
+    /// Everything below `directory`: what is in a directory comes right after it, in the order of names.
+    fn tree(&mut self, directory: &Path) -> Result<(), Error> {
+        let mut open = vec![(PathBuf::new(), self.list(directory)?)];
+        while let Some((above, entries)) = open.last_mut() {
+            let Some(entry) = entries.next() else {
+                open.pop();
+                continue;
+            };
+            let inside = above.join(entry.file_name());
             // Of the entry itself, never of what a link points to.
             let metadata = entry.metadata().map_err(Error::Write)?;
-            if metadata.is_dir() {
+            if metadata.is_file() {
+                self.file(&entry.path(), &inside)?;
+            } else if metadata.is_dir() {
+                if open.len() > MAX_DEPTH {
+                    return Err(Error::TooDeep);
+                }
                 self.append(EntryType::Directory, 0, &metadata, &inside, io::empty())
                     .map_err(Error::Write)?;
-                self.directory(&path, &inside)?;
-            } else if metadata.is_file() {
-                self.file(&path, &inside)?;
+                let below = self.list(&entry.path())?;
+                open.push((inside, below));
             }
         }
         Ok(())
+    }
+
+    fn list(&mut self, directory: &Path) -> Result<vec::IntoIter<DirEntry>, Error> {
+        let left = MAX_RESULT_FILES - self.files;
+        let read = fs::read_dir(directory).and_then(|entries| entries.take(left + 1).collect());
+        let mut entries: Vec<DirEntry> = read.map_err(Error::Write)?;
+        if entries.len() > left {
+            return Err(Error::TooMany);
+        }
+        self.files += entries.len();
+        entries.sort_by_key(DirEntry::file_name);
+        Ok(entries.into_iter())
     }
 
     fn file(&mut self, path: &Path, inside: &Path) -> Result<(), Error> {

@@ -6,6 +6,7 @@ use flate2::read::GzDecoder;
 use sha2::{Digest, Sha256};
 
 use super::*;
+use crate::tree;
 
 /// A control plane that may be out of reach.
 #[derive(Default)]
@@ -48,13 +49,17 @@ impl World {
     }
 
     async fn publish(&self, name: &str) -> SpecConfig {
+        self.try_publish(name).await.unwrap()
+    }
+
+    async fn try_publish(&self, name: &str) -> Result<SpecConfig, crate::publisher::Error> {
         let results = Results {
             job_id: &JobId::parse("j-1").unwrap(),
             execution_id: &id(name),
             spec: &SpecConfig::default(),
             directory: &self.directory.path().join("results"),
         };
-        self.publisher.publish(results).await.unwrap()
+        self.publisher.publish(results).await
     }
 
     async fn archive(&self, name: &str) -> Option<Archive> {
@@ -105,6 +110,23 @@ async fn links_the_task_made_are_left_out() {
     world.publish("e-1").await;
     let archive = world.archive("e-1").await.unwrap();
     assert!(!contents(&archive.path).keys().any(|path| path.contains("link")));
+}
+
+#[tokio::test]
+async fn directories_nested_too_deep_are_an_error_and_nothing_worse() {
+    let world = World::new(Limits::default());
+    let out = world.directory.path().join("results/out");
+    tree::tests::nest(&out, MAX_DEPTH - 1);
+    fs::write(out.join(tree::tests::nested(MAX_DEPTH - 1)).join("f"), "deep").unwrap();
+    world.publish("e-1").await;
+    let deepest = format!("out/{}/f", tree::tests::nested(MAX_DEPTH - 1));
+    assert_eq!(contents(&world.archive("e-1").await.unwrap().path)[&deepest], "deep");
+    tree::remove(&out).unwrap();
+    fs::create_dir(&out).unwrap();
+    tree::tests::nest(&out, MAX_DEPTH);
+    let error = world.try_publish("e-2").await.unwrap_err();
+    assert_eq!(error.to_string(), "the results hold more than 64 directories inside one another");
+    assert_eq!(world.archive("e-2").await, None);
 }
 
 #[tokio::test]

@@ -24,7 +24,7 @@ use futures_util::future::BoxFuture;
 use super::{Prepared, Storage, Wanted};
 use crate::clock::Clock;
 use crate::executor::{Access, start_afresh};
-use crate::retention;
+use crate::tree;
 use fetch::Budget;
 use service::Service;
 use trouble::Place;
@@ -176,7 +176,7 @@ impl S3Storage {
         let brought = self.fetch(wanted).await;
         if brought.is_err() {
             let place = wanted.place.to_owned();
-            if let Err(error) = blocking(move || retention::remove(&place)).await {
+            if let Err(error) = blocking(move || tree::remove(&place)).await {
                 tracing::warn!(%error, "what an input left cannot be removed");
             }
         }
