@@ -4,6 +4,7 @@ pub mod admission;
 mod agent;
 #[cfg(target_env = "musl")]
 mod allocator;
+pub mod archive;
 pub mod capacity;
 mod chain;
 pub mod clock;

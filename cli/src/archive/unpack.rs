@@ -4,8 +4,10 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Component, Path, PathBuf};
 
+use bacalhau_agent::archive::{self, Described, Entries};
+use bacalhau_agent::tree::MAX_DEPTH;
 use flate2::read::MultiGzDecoder;
-use tar::{Archive, Entry, EntryType};
+use tar::{Archive, EntryType};
 
 /// How much an archive may hold.
 #[derive(Clone, Copy, Debug)]
@@ -20,6 +22,9 @@ impl Limits {
     /// Enough for any result a device can hold, and an end for an archive made to fill a disk.
     pub const RESULTS: Self = Self { total_bytes: 100 * 1000 * 1000 * 1000, entries: 1_000_000 };
 }
+
+/// A file in the innermost directory that a device publishes.
+const MAX_COMPONENTS: usize = MAX_DEPTH + 1;
 
 /// What came of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -45,6 +50,9 @@ pub enum Error {
     /// More than the limit.
     #[error("the archive holds more than {0} files and directories")]
     TooManyEntries(u64),
+    /// Deeper than any device nests them.
+    #[error("the archive holds more than {MAX_DEPTH} directories inside one another")]
+    TooDeep,
     /// More than the limit.
     #[error("the archive unpacks to more than {0} bytes")]
     TooManyBytes(u64),
@@ -67,15 +75,13 @@ pub fn unpack(
 ) -> Result<Unpacked, Error> {
     let mut unpacker =
         Unpacker { directory, only, limits, bytes: 0, links: Vec::new(), unpacked: Unpacked::default() };
-    let mut archive = Archive::new(MultiGzDecoder::new(archive));
-    let mut count = 0;
-    for entry in archive.entries().map_err(Error::Damaged)? {
-        count += 1;
-        if count > limits.entries {
-            return Err(Error::TooManyEntries(limits.entries));
-        }
-        unpacker.entry(entry.map_err(Error::Damaged)?)?;
+    let mut archive = archive::bounded(MultiGzDecoder::new(archive), limits.entries, limits.total_bytes);
+    let unpacked = unpacker.all(&mut archive);
+    // What was cut off looks like damage.
+    if unpacked.is_err() && archive.into_inner().limit() == 0 {
+        return Err(Error::TooManyBytes(limits.total_bytes));
     }
+    unpacked?;
     unpacker.finish()
 }
 
@@ -90,18 +96,30 @@ struct Unpacker<'a> {
 }
 
 impl Unpacker<'_> {
-    fn entry<R: Read>(&mut self, mut entry: Entry<'_, R>) -> Result<(), Error> {
-        let name = entry.path().map_err(Error::Damaged)?.into_owned();
+    fn all(&mut self, archive: &mut Archive<impl Read>) -> Result<(), Error> {
+        for (number, described) in (1..).zip(Entries::of(archive).map_err(Error::Damaged)?) {
+            if number > self.limits.entries {
+                return Err(Error::TooManyEntries(self.limits.entries));
+            }
+            self.entry(described.map_err(Error::Damaged)?)?;
+        }
+        Ok(())
+    }
+
+    fn entry<R: Read>(&mut self, described: Described<'_, R>) -> Result<(), Error> {
+        let Described { name, link, mut entry } = described;
         let path = inside(&name).ok_or(Error::OutsidePath { path: name })?;
+        if path.components().count() > MAX_COMPONENTS {
+            return Err(Error::TooDeep);
+        }
         if self.only.is_some_and(|only| !path.starts_with(only)) {
             return Ok(());
         }
         match entry.header().entry_type() {
             EntryType::Directory => make_directory(&self.directory.join(&path)),
-            EntryType::Regular | EntryType::Continuous | EntryType::GNUSparse => self.file(&path, &mut entry),
+            EntryType::Regular | EntryType::Continuous => self.file(&path, &mut entry),
             EntryType::Symlink => {
-                let target = entry.link_name().map_err(Error::Damaged)?.unwrap_or_default().into_owned();
-                self.link(path, target);
+                self.link(path, link.unwrap_or_default());
                 Ok(())
             }
             EntryType::XGlobalHeader => Ok(()),
@@ -302,6 +320,24 @@ mod tests {
         let (_keep, result) =
             run(&[(FILE, "a", ""), (FILE, "b", ""), (FILE, "c", ""), (FILE, "d", "")], None);
         assert!(matches!(result, Err(Error::TooManyEntries(3))));
+    }
+
+    #[test]
+    fn what_describes_an_entry_is_bounded_too() {
+        let long = |length: usize| {
+            let mut builder = Builder::new(GzEncoder::new(Vec::new(), Compression::fast()));
+            let mut header = Header::new_gnu();
+            header.set_size(0);
+            builder.append_data(&mut header, "d/".repeat(length), &b""[..]).unwrap();
+            builder.into_inner().unwrap().finish().unwrap()
+        };
+        let directory = tempfile::tempdir().unwrap();
+        let run = |archive: &[u8]| unpack(archive, directory.path(), None, Limits::RESULTS);
+        assert_eq!(run(&long(MAX_COMPONENTS)).unwrap().files, 1);
+        assert!(matches!(run(&long(MAX_COMPONENTS + 1)), Err(Error::TooDeep)));
+        assert!(matches!(run(&long(100_000)), Err(Error::Damaged(_))));
+        let cut_off = unpack(&long(20_000)[..], directory.path(), None, SMALL);
+        assert!(matches!(cut_off, Err(Error::TooManyBytes(10))), "{cut_off:?}");
     }
 
     #[test]

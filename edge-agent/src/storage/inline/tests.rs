@@ -119,6 +119,15 @@ async fn hostile_archives_are_refused() {
         (packed(&[("f", EntryType::Symlink, b"")]), "neither a file nor a directory"),
         (packed(&[("f", EntryType::Link, b"")]), "neither a file nor a directory"),
         (packed(&[("f", EntryType::Regular, &zeros)]), "holds more than 10485760 bytes"),
+        (packed(&[("d", EntryType::Directory, &vec![0; 60 << 20])]), "holds more than 10485760 bytes"),
+        (packed(&[("n", EntryType::GNULongName, &zeros)]), "describes an entry with more than 64 KiB"),
+        (
+            packed(&[
+                ("n", EntryType::GNULongName, "d/".repeat(65).as_bytes()),
+                ("", EntryType::Directory, b""),
+            ]),
+            "more than 64 directories",
+        ),
         (b"no gzip".to_vec(), "cannot be read or written"),
     ] {
         let error = world.bring("0", &source("application/gzip", archive)).await.unwrap_err();
