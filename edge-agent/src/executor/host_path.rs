@@ -3,19 +3,29 @@
 //! Data that comes with a job is at first a file only in name: most of it is a module, which is read once and never
 //! looked at again, and making a file and removing it costs a flash chip more than reading it.
 
+use std::borrow::Cow;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
+use rustix::fs::{FileType, Mode, OFlags};
 
 /// A path of the node, or a plain file that gets there when somebody needs it as a file.
 #[derive(Clone, Debug)]
 pub enum HostPath {
-    /// It is there, links resolved and permission checked by whoever prepared it.
+    /// It is there, in a directory of the agent's own.
     There(PathBuf),
+    /// It is there, where others may put something else in its place at any time. What was checked is kept hold of.
+    Pinned {
+        /// Where it was, links resolved.
+        path: PathBuf,
+        /// The thing itself.
+        held: Arc<OwnedFd>,
+    },
     /// It is not there yet.
     Unmade {
         /// The path that nothing else has.
@@ -40,10 +50,38 @@ pub enum Content {
 }
 
 impl HostPath {
+    /// Takes hold of what is at `path`, which must lead there without a link. Blocks on the disk.
+    pub fn pin(path: PathBuf) -> io::Result<Self> {
+        let held = rustix::fs::open(&path, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?;
+        if FileType::from_raw_mode(rustix::fs::fstat(&held)?.st_mode) == FileType::Symlink {
+            return Err(replaced());
+        }
+        let pinned = Self::Pinned { path, held: Arc::new(held) };
+        pinned.check()?;
+        Ok(pinned)
+    }
+
+    /// Whether its name still leads to it, for those who can only be given the name.
+    pub fn check(&self) -> io::Result<()> {
+        match self {
+            Self::Pinned { path, .. } if fs::read_link(self.access())? != *path => Err(replaced()),
+            _ => Ok(()),
+        }
+    }
+
+    /// The path by which this process gets at it, whatever became of its name.
+    pub fn access(&self) -> Cow<'_, Path> {
+        match self {
+            Self::There(path) | Self::Unmade { path, .. } => path.into(),
+            // Opening this opens the thing itself (proc_pid_fd(5)); reading it as a link tells where that is now.
+            Self::Pinned { held, .. } => PathBuf::from(format!("/proc/self/fd/{}", held.as_raw_fd())).into(),
+        }
+    }
+
     /// Where it is, or would be: what tells it from others.
     pub fn name(&self) -> &Path {
         match self {
-            Self::There(path) | Self::Unmade { path, .. } => path,
+            Self::There(path) | Self::Pinned { path, .. } | Self::Unmade { path, .. } => path,
         }
     }
 
@@ -97,6 +135,10 @@ impl Content {
     }
 }
 
+fn replaced() -> io::Error {
+    io::Error::other("it was moved or replaced after it was checked")
+}
+
 /// Removes whatever an interrupted attempt left at `path`, and makes the directories above it.
 pub(crate) fn start_afresh(path: &Path) -> io::Result<()> {
     crate::tree::remove(path)?;
@@ -125,6 +167,25 @@ mod tests {
             assert_eq!(fs::read(file.make().unwrap()).unwrap(), b"text");
             fs::write(&path, "spoilt").unwrap();
         }
+    }
+
+    #[test]
+    fn what_is_pinned_stays_what_it_was() {
+        let directory = tempfile::tempdir().unwrap();
+        let root = directory.path().canonicalize().unwrap();
+        let (checked, elsewhere) = (root.join("checked"), root.join("elsewhere"));
+        for (path, text) in [(&checked, "granted"), (&elsewhere, "secret")] {
+            fs::create_dir(path).unwrap();
+            fs::write(path.join("f"), text).unwrap();
+        }
+        let pinned = HostPath::pin(checked.clone()).unwrap();
+        pinned.check().unwrap();
+        fs::rename(&checked, root.join("moved")).unwrap();
+        std::os::unix::fs::symlink(&elsewhere, &checked).unwrap();
+        pinned.check().unwrap_err();
+        assert_eq!(fs::read(pinned.access().join("f")).unwrap(), b"granted");
+        HostPath::pin(checked.clone()).unwrap_err();
+        HostPath::pin(checked.join("f")).unwrap_err();
     }
 
     #[test]

@@ -39,6 +39,7 @@ pub(super) async fn start(shared: Arc<Shared>, run: TaskRun) -> Result<RunningTa
     let id = create(&shared, &connection, &name, body).await?;
     undo.is(&id);
     let source = attach(&connection, &id).await?;
+    run.inputs.iter().try_for_each(check_input)?;
     let started = connection.docker.start_container(&id, None).await;
     started.map_err(|error| Error::container("start the container", &error))?;
     undo.keep();
@@ -94,6 +95,11 @@ async fn make_ready(inputs: Vec<Mount>, outputs: Vec<Mount>) -> Result<(), Error
 fn make_input(mount: &Mount) -> Result<(), Error> {
     let made = mount.host.make().map(drop);
     made.map_err(|source| Error::Input { path: mount.host.name().to_owned(), source })
+}
+
+/// The engine knows inputs by their names only, and pulling an image took its time.
+fn check_input(mount: &Mount) -> Result<(), Error> {
+    mount.host.check().map_err(|source| Error::Input { path: mount.host.name().to_owned(), source })
 }
 
 fn open_output(mount: &Mount) -> Result<(), Error> {

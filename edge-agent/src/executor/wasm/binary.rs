@@ -20,14 +20,14 @@ pub(super) fn read(name: &str, host: &HostPath) -> Result<Bytes, Error> {
         _ => Err(Error::ModuleTooLarge { name: name.to_owned(), bytes, limit: MAX_MODULE_BYTES }),
     };
     let wasm = match host {
-        HostPath::There(path) => {
-            let file = File::open(path).map_err(failed)?;
-            fits(file.metadata().map_err(failed)?.len())?;
-            read_file(file).map_err(failed)?
-        }
         HostPath::Unmade { content, .. } => {
             fits(content.size().map_err(failed)?)?;
             content.bytes().map_err(failed)?
+        }
+        there => {
+            let file = File::open(there.access()).map_err(failed)?;
+            fits(file.metadata().map_err(failed)?.len())?;
+            read_file(file).map_err(failed)?
         }
     };
     check(name, &wasm)?;

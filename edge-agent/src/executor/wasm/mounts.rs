@@ -5,6 +5,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{AtFlags, CWD, linkat};
 use wasmtime_wasi::{FsPerms, WasiCtxBuilder};
 
 use crate::executor::{Access, HostPath, Mount};
@@ -24,7 +25,7 @@ pub(super) fn show<'a>(
 ) -> Result<(), Error> {
     for (number, (guest, dir)) in plan(mounts)?.into_iter().enumerate() {
         let (host, access) = match dir {
-            GuestDir::Mounted(mount) => (mount.host.name().to_owned(), mount.access),
+            GuestDir::Mounted(mount) => (mount.host.access().into_owned(), mount.access),
             GuestDir::Files { files, access } => {
                 // By number: guest paths as names could meet each other or lie inside one another.
                 let dir = scratch.join(number.to_string());
@@ -76,8 +77,10 @@ enum Kind {
 }
 
 fn kind(host: &HostPath) -> io::Result<Kind> {
-    let HostPath::There(path) = host else { return Ok(Kind::File) };
-    let metadata = fs::metadata(path)?;
+    if let HostPath::Unmade { .. } = host {
+        return Ok(Kind::File);
+    }
+    let metadata = fs::metadata(host.access())?;
     Ok(if metadata.is_dir() {
         Kind::Directory
     } else if metadata.is_file() {
@@ -125,16 +128,17 @@ fn gather(guest: &str, files: &BTreeMap<String, &Mount>, dir: &Path) -> Result<(
 // A hard link costs no space and shows later changes. Where the system allows none (another file system, another
 // owner's file) a read-only file is copied.
 fn show_file(mount: &Mount, at: PathBuf) -> io::Result<()> {
-    let host = match &mount.host {
-        HostPath::Unmade { content, .. } => return content.place(&at),
-        HostPath::There(host) => host,
-    };
-    let Err(unlinkable) = fs::hard_link(host, &at) else {
+    if let HostPath::Unmade { content, .. } = &mount.host {
+        return content.place(&at);
+    }
+    let host = mount.host.access();
+    let Err(unlinkable) = linkat(CWD, &*host, CWD, &at, AtFlags::SYMLINK_FOLLOW).map_err(io::Error::from)
+    else {
         return Ok(());
     };
     let advice = match mount.access {
         Access::ReadWrite => "a single file that cannot be linked is not writable",
-        Access::ReadOnly if fs::metadata(host)?.len() > MAX_COPIED_FILE_BYTES => {
+        Access::ReadOnly if fs::metadata(&host)?.len() > MAX_COPIED_FILE_BYTES => {
             "a single file that cannot be linked may have 256 MiB"
         }
         Access::ReadOnly => return fs::copy(host, at).map(drop),

@@ -40,8 +40,8 @@ fn find(inputs: &[Mount], name: &str) -> Option<HostPath> {
         let rest = Path::new(&wanted).strip_prefix(&target).ok()?;
         match &input.host {
             whole if rest.as_os_str().is_empty() => Some(whole.clone()),
-            HostPath::There(root) => inside(root, rest).map(HostPath::There),
             HostPath::Unmade { .. } => None,
+            there => inside(&there.access(), rest).map(HostPath::There),
         }
     })
 }
@@ -53,13 +53,16 @@ fn inside(root: &Path, rest: &Path) -> Option<PathBuf> {
 }
 
 fn single_module(host: HostPath) -> Option<HostPath> {
-    let HostPath::There(path) = &host else { return Some(host) };
-    if !path.is_dir() {
-        return path.is_file().then_some(host);
+    if let HostPath::Unmade { .. } = host {
+        return Some(host);
     }
-    let mut modules = fs::read_dir(path)
+    let path = host.access();
+    if !path.is_dir() {
+        return path.is_file().then_some(host.clone());
+    }
+    let mut modules = fs::read_dir(&path)
         .ok()?
-        .filter_map(|entry| inside(path, Path::new(&entry.ok()?.file_name())))
+        .filter_map(|entry| inside(&path, Path::new(&entry.ok()?.file_name())))
         .filter(|path| path.extension().is_some_and(|extension| extension == "wasm") && path.is_file());
     modules.next().filter(|_| modules.next().is_none()).map(HostPath::There)
 }

@@ -17,7 +17,7 @@ use futures_util::future::BoxFuture;
 
 use super::{Prepared, Storage, Wanted};
 use crate::config::AllowedPath;
-use crate::executor::Access;
+use crate::executor::{Access, HostPath};
 use allowlist::AllowList;
 
 /// Why a path is not mounted.
@@ -46,7 +46,7 @@ pub enum Error {
 }
 
 /// Mounts paths of the node. Links and `..` are resolved before the allow-list is asked, and what it was asked about is
-/// what gets mounted.
+/// what gets mounted: others may write where jobs may, and put a link there at any time.
 pub struct LocalStorage {
     allowed: RwLock<Arc<AllowList>>,
 }
@@ -125,10 +125,11 @@ fn mount(allowed: &AllowList, source: &SpecConfig) -> Result<Prepared, Error> {
                 OpenOptions::new().write(true).create_new(true).mode(0o600).open(&real).map(drop)
             }
         };
-        made.map_err(|source| Error::Unusable { path: wanted.path, source })?;
+        made.map_err(|source| Error::Unusable { path: wanted.path.clone(), source })?;
     }
     let access = if wanted.read_write { Access::ReadWrite } else { Access::ReadOnly };
-    Ok(Prepared { host: real.into(), access })
+    let host = HostPath::pin(real).map_err(|source| Error::Unusable { path: wanted.path, source })?;
+    Ok(Prepared { host, access })
 }
 
 /// The path without links and `..`. What does not exist yet is resolved as far as it does; what follows must then be

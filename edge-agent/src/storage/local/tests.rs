@@ -101,6 +101,17 @@ async fn links_are_resolved_before_the_list_is_asked() {
 }
 
 #[tokio::test]
+async fn what_was_allowed_is_what_is_mounted_whatever_takes_its_place() {
+    let world = World::new();
+    let mounted = world.mount(&["logs/**"], "logs/app", "").await.unwrap().host;
+    mounted.check().unwrap();
+    fs::rename(world.path("logs/app"), world.path("logs/away")).unwrap();
+    symlink(world.path("secret"), world.path("logs/app")).unwrap();
+    assert!(mounted.access().join("a.log").exists() && !mounted.access().join("key").exists());
+    mounted.check().unwrap_err();
+}
+
+#[tokio::test]
 async fn a_pattern_may_itself_lead_through_a_link() {
     let world = World::new();
     symlink(world.path("logs"), world.path("data")).unwrap();

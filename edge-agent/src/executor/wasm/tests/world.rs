@@ -3,6 +3,7 @@
 use std::fs;
 
 use super::*;
+use crate::executor::HostPath;
 use fixtures::{cat, command, create, exits, hello};
 
 #[tokio::test]
@@ -115,6 +116,26 @@ async fn outputs_are_mounted_at_their_path() {
     task.outputs.push(mount(node.path("results/answers"), "/outputs", Access::ReadWrite));
     assert_eq!(node.run(&task).await.stdout, "/outputs");
     assert_eq!(fs::read_to_string(node.path("results/answers/a")).unwrap(), "a");
+}
+
+#[tokio::test]
+async fn what_was_checked_is_what_the_guest_sees() {
+    let node = Node::new();
+    let (checked, secret) = (node.path("checked"), node.path("secret"));
+    for (path, text) in [(&checked, "granted"), (&secret, "secret")] {
+        fs::create_dir(path).unwrap();
+        fs::write(path.join("f"), text).unwrap();
+    }
+    let directory = HostPath::pin(checked.canonicalize().unwrap()).unwrap();
+    let file = HostPath::pin(checked.join("f").canonicalize().unwrap()).unwrap();
+    fs::rename(&checked, node.path("away")).unwrap();
+    std::os::unix::fs::symlink(&secret, &checked).unwrap();
+    for (host, guest) in [(directory, "/in"), (file, "/in/f")] {
+        let reading = Node::new();
+        let mut reader = reading.task(&cat(3, "f"));
+        reader.inputs.push(Mount { host, ..mount(secret.clone(), guest, Access::ReadOnly) });
+        assert_eq!(reading.run(&reader).await.stdout, "granted", "{guest}");
+    }
 }
 
 #[tokio::test]
