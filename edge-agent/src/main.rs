@@ -26,6 +26,9 @@ const BLOCKING_THREAD_KEEP_ALIVE: Duration = Duration::from_secs(2);
 /// Stack of such a thread, bytes: enough for the C library's name look-ups.
 const BLOCKING_THREAD_STACK: usize = 512 * 1024;
 
+/// How long work nobody waits for may hold up the end: a thread may hang on a network file system that is gone.
+const LAST_WORK_PATIENCE: Duration = Duration::from_secs(1);
+
 fn main() -> ExitCode {
     #[cfg(feature = "compiler")]
     if std::env::args_os().nth(1).is_some_and(|argument| argument == COMPILE_ARGUMENT) {
@@ -71,7 +74,7 @@ fn compiler() -> LocalCompiler {
 
 /// One thread is enough for an agent, and costs the least memory and wake-ups.
 fn run(config: Config, arguments: &Arguments) -> anyhow::Result<()> {
-    runtime::Builder::new_current_thread()
+    let runtime = runtime::Builder::new_current_thread()
         .enable_io()
         .enable_time()
         .max_blocking_threads(MAX_BLOCKING_THREADS)
@@ -80,8 +83,10 @@ fn run(config: Config, arguments: &Arguments) -> anyhow::Result<()> {
         // Whatever needed files has been over for a while.
         .on_thread_stop(program_text::give_back)
         .build()
-        .context("cannot start the runtime")?
-        .block_on(serve(config, arguments))
+        .context("cannot start the runtime")?;
+    let served = runtime.block_on(serve(config, arguments));
+    runtime.shutdown_timeout(LAST_WORK_PATIENCE);
+    served
 }
 
 /// Runs until SIGTERM or SIGINT; SIGHUP reads the configuration again.

@@ -11,6 +11,7 @@ mod tests;
 use bacalhau_protocol::ids::NodeId;
 use bacalhau_protocol::model::{InputSource, Resources, Task};
 use bacalhau_protocol::wire::Work;
+use futures_util::future::join_all;
 
 use crate::chain::chain;
 use crate::config;
@@ -46,7 +47,7 @@ impl Admission {
     /// Says no with all reasons, joined by "; ". `capacity` is all the node offers; being busy is no reason.
     pub async fn decide(&self, node: &NodeId, work: &Work, capacity: &Resources) -> Result<(), String> {
         let task = &work.task;
-        let mut refusals = self.policies(task);
+        let mut refusals = self.policies(task).await;
         if refusals.is_empty() {
             refusals.extend(self.probes.refusals(node, work).await);
         }
@@ -60,12 +61,13 @@ impl Admission {
         if reasons.is_empty() { Ok(()) } else { Err(reasons.join("; ")) }
     }
 
-    fn policies(&self, task: &Task) -> Vec<String> {
+    async fn policies(&self, task: &Task) -> Vec<String> {
+        let sources = join_all(task.inputs.iter().map(|input| self.source(input))).await;
         [self.networking(task), self.stateless(task), self.publisher(task)]
             .into_iter()
+            .chain(sources)
+            .chain([self.locality(task)])
             .flatten()
-            .chain(task.inputs.iter().filter_map(|input| self.source(input)))
-            .chain(self.locality(task))
             .collect()
     }
 
@@ -85,11 +87,11 @@ impl Admission {
             .then(|| format!("support {:?}", publisher.kind))
     }
 
-    fn source(&self, input: &InputSource) -> Option<String> {
+    async fn source(&self, input: &InputSource) -> Option<String> {
         let Some(storage) = self.storages.get(&input.source.kind) else {
             return Some(format!("support {:?}", input.source.kind));
         };
-        let error = storage.check(&input.source).err()?;
+        let error = storage.check(&input.source).await.err()?;
         Some(format!("accept the input for {}: {}", input.target, chain(&*error)))
     }
 

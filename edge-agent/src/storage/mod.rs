@@ -32,8 +32,9 @@ pub trait Storage: Send + Sync {
     }
 
     /// Whether this node would bring such an input. Asked before the node takes an execution; looks at policy, not at
-    /// the data, and may look at the disk but not at the network.
-    fn check(&self, source: &SpecConfig) -> Result<(), Error>;
+    /// the data, and may look at the disk but not at the network. Must not
+    /// block the caller.
+    fn check<'a>(&'a self, source: &'a SpecConfig) -> BoxFuture<'a, Result<(), Error>>;
 
     /// Whether the data is on this node already, or comes with the job.
     fn is_local(&self, source: &SpecConfig) -> bool;

@@ -23,7 +23,7 @@ pub(super) async fn ask(url: &str, question: &str) -> Result<(), String> {
     let request = target.request(question);
     let answer = if target.tls {
         let name = ServerName::try_from(target.host.clone()).map_err(|error| error.to_string())?;
-        let stream = TlsConnector::from(trust()?).connect(name, stream).await.map_err(unreachable)?;
+        let stream = TlsConnector::from(trust().await?).connect(name, stream).await.map_err(unreachable)?;
         exchange(stream, &request).await
     } else {
         exchange(stream, &request).await
@@ -45,9 +45,11 @@ async fn exchange(
     }
 }
 
-fn trust() -> Result<Arc<rustls::ClientConfig>, String> {
+/// The machine's own authorities, read anew each time so that changes count.
+async fn trust() -> Result<Arc<rustls::ClientConfig>, String> {
+    let read = tokio::task::spawn_blocking(rustls_native_certs::load_native_certs).await;
     let mut roots = rustls::RootCertStore::empty();
-    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    roots.add_parsable_certificates(read.map_err(|stopped| stopped.to_string())?.certs);
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
     let builder = builder.map_err(|error| error.to_string())?;

@@ -103,9 +103,8 @@ impl Storage for InlineStorage {
         &["inline"]
     }
 
-    fn check(&self, source: &SpecConfig) -> Result<(), super::Error> {
-        InlineSource::parse(source)?;
-        Ok(())
+    fn check<'a>(&'a self, source: &'a SpecConfig) -> BoxFuture<'a, Result<(), super::Error>> {
+        Box::pin(async move { Ok(InlineSource::parse(source).map(drop)?) })
     }
 
     fn is_local(&self, _source: &SpecConfig) -> bool {

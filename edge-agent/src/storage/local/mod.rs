@@ -9,11 +9,14 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
 use bacalhau_protocol::model::SpecConfig;
 use bacalhau_protocol::spec::InvalidParams;
 use bacalhau_protocol::spec::local::{CreateAs, LocalSource};
 use futures_util::future::BoxFuture;
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
 
 use super::{Prepared, Storage, Wanted};
 use crate::config::AllowedPath;
@@ -43,18 +46,29 @@ pub enum Error {
         /// What the system says.
         source: io::Error,
     },
+    /// A network file system that is gone, most likely.
+    #[error("volume {0} cannot be used: its disk did not answer within {seconds} s", seconds = PATIENCE.as_secs())]
+    Silent(String),
 }
+
+/// Looks at the disk at the same time. A network file system that is gone holds a thread for each, for ever, and the
+/// agent needs the few there are.
+const MAX_LOOKS: usize = 2;
+/// Longest wait for a disk, which may have to spin up.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Mounts paths of the node. Links and `..` are resolved before the allow-list is asked, and what it was asked about is
 /// what gets mounted: others may write where jobs may, and put a link there at any time.
 pub struct LocalStorage {
     allowed: RwLock<Arc<AllowList>>,
+    looks: Arc<Semaphore>,
 }
 
 impl LocalStorage {
     /// With the operator's allow-list; an empty one allows nothing.
     pub fn new(allowed: &[AllowedPath]) -> Self {
-        Self { allowed: RwLock::new(Arc::new(AllowList::new(allowed))) }
+        let looks = Arc::new(Semaphore::new(MAX_LOOKS));
+        Self { allowed: RwLock::new(Arc::new(AllowList::new(allowed))), looks }
     }
 
     /// Replaces the allow-list. Tasks that run keep what they have mounted.
@@ -64,6 +78,29 @@ impl LocalStorage {
 
     fn allowed(&self) -> Arc<AllowList> {
         Arc::clone(&self.allowed.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Does what blocks on the disk. What nobody waits for any more keeps its place until it ends, for it keeps its thread.
+    async fn look<T: Send + 'static>(
+        &self,
+        wanted: LocalSource,
+        look: impl FnOnce(&AllowList, LocalSource) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        let (allowed, looks, path) = (self.allowed(), Arc::clone(&self.looks), wanted.path.clone());
+        let looked = async {
+            let place = looks.acquire_owned().await.map_err(io::Error::other)?;
+            let looked = tokio::task::spawn_blocking(move || {
+                let looked = look(&allowed, wanted);
+                drop(place);
+                looked
+            });
+            looked.await.map_err(io::Error::other)
+        };
+        match timeout(PATIENCE, looked).await {
+            Ok(Ok(looked)) => looked,
+            Ok(Err(source)) => Err(Error::Unusable { path, source }),
+            Err(_) => Err(Error::Silent(path)),
+        }
     }
 }
 
@@ -77,9 +114,11 @@ impl Storage for LocalStorage {
         !self.allowed().is_empty()
     }
 
-    fn check(&self, source: &SpecConfig) -> Result<(), super::Error> {
-        permitted(&self.allowed(), source)?;
-        Ok(())
+    fn check<'a>(&'a self, source: &'a SpecConfig) -> BoxFuture<'a, Result<(), super::Error>> {
+        Box::pin(async move {
+            let wanted = LocalSource::parse(source)?;
+            Ok(self.look(wanted, |allowed, wanted| permitted(allowed, wanted).map(drop)).await?)
+        })
     }
 
     fn is_local(&self, _source: &SpecConfig) -> bool {
@@ -87,8 +126,7 @@ impl Storage for LocalStorage {
     }
 
     fn prepare<'a>(&'a self, wanted: Wanted<'a>) -> BoxFuture<'a, Result<Prepared, super::Error>> {
-        let (allowed, source) = (self.allowed(), wanted.source.clone());
-        Box::pin(async move { Ok(tokio::task::spawn_blocking(move || mount(&allowed, &source)).await??) })
+        Box::pin(async move { Ok(self.look(LocalSource::parse(wanted.source)?, mount).await?) })
     }
 }
 
@@ -98,8 +136,7 @@ struct Permitted {
     real: PathBuf,
 }
 
-fn permitted(allowed: &AllowList, source: &SpecConfig) -> Result<Permitted, Error> {
-    let wanted = LocalSource::parse(source)?;
+fn permitted(allowed: &AllowList, wanted: LocalSource) -> Result<Permitted, Error> {
     let unusable = |source| Error::Unusable { path: wanted.path.clone(), source };
     let real = resolve(Path::new(&wanted.path)).map_err(unusable)?;
     match allowed.access(&real) {
@@ -115,8 +152,8 @@ fn is_missing_inside(allowed: &AllowList, real: &Path) -> bool {
     !real.exists() && real.ancestors().skip(1).any(|above| allowed.access(above).is_some())
 }
 
-fn mount(allowed: &AllowList, source: &SpecConfig) -> Result<Prepared, Error> {
-    let Permitted { wanted, real } = permitted(allowed, source)?;
+fn mount(allowed: &AllowList, wanted: LocalSource) -> Result<Prepared, Error> {
+    let Permitted { wanted, real } = permitted(allowed, wanted)?;
     if !real.exists() {
         let made = match wanted.create_as {
             CreateAs::NoCreate => return Err(Error::Missing(wanted.path)),
@@ -135,14 +172,20 @@ fn mount(allowed: &AllowList, source: &SpecConfig) -> Result<Prepared, Error> {
 /// The path without links and `..`. What does not exist yet is resolved as far as it does; what follows must then be
 /// plain names, since nobody can tell where a `..` behind a missing directory leads.
 pub(super) fn resolve(path: &Path) -> io::Result<PathBuf> {
-    match fs::canonicalize(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        outcome => return outcome,
-    }
-    // A link whose target is missing would be followed when the path is made.
-    let is_link = path.symlink_metadata().is_ok_and(|metadata| metadata.is_symlink());
-    let (Some(parent), Some(name), false) = (path.parent(), path.file_name(), is_link) else {
-        return Err(io::ErrorKind::NotFound.into());
+    let (mut there, mut missing) = (path, Vec::new());
+    let mut real = loop {
+        match fs::canonicalize(there) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            outcome => break outcome?,
+        }
+        // A link whose target is missing would be followed when the path is made.
+        let is_link = there.symlink_metadata().is_ok_and(|metadata| metadata.is_symlink());
+        let (Some(parent), Some(name), false) = (there.parent(), there.file_name(), is_link) else {
+            return Err(io::ErrorKind::NotFound.into());
+        };
+        missing.push(name);
+        there = parent;
     };
-    Ok(resolve(parent)?.join(name))
+    real.extend(missing.into_iter().rev());
+    Ok(real)
 }

@@ -31,12 +31,16 @@ impl World {
         let root = self.text("");
         let allowed: Vec<_> =
             patterns.iter().map(|pattern| AllowedPath::parse(&format!("{root}{pattern}")).unwrap()).collect();
-        let params = format!(r#"{{"SourcePath": "{root}{source}"{more}}}"#);
-        let config = SpecConfig { kind: "localDirectory".into(), params };
+        let config = self.source(source, more);
         let place = Path::new("/nonexistent");
         let wanted = Wanted { source: &config, place, partition: Partition::WHOLE, disk_bytes: None };
         let outcome = LocalStorage::new(&allowed).prepare(wanted).await;
         outcome.map_err(|error| error.to_string().replace(&root, ""))
+    }
+
+    fn source(&self, path: &str, more: &str) -> SpecConfig {
+        let params = format!(r#"{{"SourcePath": "{}"{more}}}"#, self.text(path));
+        SpecConfig { kind: "localDirectory".into(), params }
     }
 
     async fn refusal(&self, patterns: &[&str], source: &str) -> String {
@@ -109,6 +113,38 @@ async fn what_was_allowed_is_what_is_mounted_whatever_takes_its_place() {
     symlink(world.path("secret"), world.path("logs/app")).unwrap();
     assert!(mounted.access().join("a.log").exists() && !mounted.access().join("key").exists());
     mounted.check().unwrap_err();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_disk_that_is_silent_holds_up_nothing_but_itself() {
+    let world = World::new();
+    let storage = LocalStorage::new(&[]);
+    let wanted = || LocalSource::parse(&world.source("logs", "")).unwrap();
+    let (wake, waiting) = std::sync::mpsc::channel::<()>();
+    let waiting = Arc::new(std::sync::Mutex::new(waiting));
+    let silent = || {
+        let waiting = Arc::clone(&waiting);
+        storage.look(wanted(), move |_, _| Ok(waiting.lock().unwrap().recv().unwrap()))
+    };
+    let answering = storage.look(wanted(), |_, _| Ok(()));
+    let time = async {
+        tokio::task::yield_now().await;
+        tokio::time::advance(PATIENCE).await;
+    };
+    let (first, second, third, ()) = tokio::join!(silent(), silent(), answering, time);
+    for outcome in [first, second, third] {
+        assert!(matches!(outcome, Err(Error::Silent(_))), "{outcome:?}");
+    }
+    (0..MAX_LOOKS).for_each(|_| wake.send(()).unwrap());
+    storage.look(wanted(), |_, _| Ok(())).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_path_of_two_thousand_missing_directories_is_only_missing() {
+    let world = World::new();
+    let missing = "d/".repeat(1900);
+    let refused = world.refusal(&["logs/**"], &format!("logs/{missing}")).await;
+    assert!(refused.ends_with("does not exist on this node"), "{refused}");
 }
 
 #[tokio::test]

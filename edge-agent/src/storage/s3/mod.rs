@@ -240,9 +240,8 @@ impl Storage for S3Storage {
         &[S3Source::KIND]
     }
 
-    fn check(&self, source: &SpecConfig) -> Result<(), super::Error> {
-        S3Source::parse(source)?;
-        Ok(())
+    fn check<'a>(&'a self, source: &'a SpecConfig) -> BoxFuture<'a, Result<(), super::Error>> {
+        Box::pin(async move { Ok(S3Source::parse(source).map(drop)?) })
     }
 
     fn is_local(&self, _source: &SpecConfig) -> bool {
