@@ -142,3 +142,32 @@ fn a_path_that_is_no_directory_is_named() {
     let refused = HeedStore::open(file.path(), Options::default());
     assert!(matches!(refused, Err(OpenError::Directory { directory, .. }) if directory == file.path()));
 }
+
+#[tokio::test]
+async fn a_long_reading_lets_others_go_first() {
+    let directory = TempDir::new().unwrap();
+    let store = Arc::new(open(&directory));
+    let puts = (0..500).map(|n| store.txn(put(&format!("k{n}"), "x")));
+    futures_util::future::try_join_all(puts).await.unwrap();
+    let readers = [
+        tokio::spawn({
+            let store = store.clone();
+            async move {
+                for n in 0..500 {
+                    store.get(format!("k{n}").into()).await.unwrap();
+                }
+            }
+        }),
+        tokio::spawn(async move {
+            for _ in 0..50 {
+                store.range("".into(), "".into(), 100, false).await.unwrap();
+            }
+        }),
+    ];
+    let aborts = readers.each_ref().map(tokio::task::JoinHandle::abort_handle);
+    let other = tokio::spawn(async move { aborts.map(|reader| reader.is_finished()) });
+    assert_eq!(other.await.unwrap(), [false, false]);
+    for reader in readers {
+        reader.await.unwrap();
+    }
+}
