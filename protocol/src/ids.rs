@@ -1,5 +1,6 @@
 //! One type per noun, so that a job id never lands where a node id belongs.
 
+use std::borrow::Borrow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -59,6 +60,12 @@ macro_rules! id {
             /// The form shown to people: prefix and eight digits for generated ids, everything for chosen names.
             pub fn short(&self) -> &str {
                 shorten(&self.0, $prefix)
+            }
+        }
+
+        impl Borrow<str> for $name {
+            fn borrow(&self) -> &str {
+                &self.0
             }
         }
 

@@ -67,12 +67,12 @@ fn matching(api: &Api, caller: &Caller, params: &Params) -> Result<Vec<NodeState
     let (wanted, order) = (params.selector()?, order(params.text("order_by"))?);
     let (approval, status) = (params.text("filter-approval"), params.text("filter-status"));
     let is = |filter: &str, word: &str| filter.is_empty() || filter.eq_ignore_ascii_case(word);
-    let mut nodes: Vec<NodeState> = api.parts.orchestrator.nodes("")?.into_iter().map(show).collect();
-    nodes.retain(|node| {
-        is(approval, &node.membership)
-            && is(status, node.connection.as_str())
-            && selector::matches(&wanted, &node.info.labels)
-    });
+    let found = api.parts.orchestrator.nodes_that("", |record, is_connected| {
+        is(approval, record.membership.as_str())
+            && is(status, connection(is_connected).as_str())
+            && selector::matches(&wanted, &record.info.labels)
+    })?;
+    let mut nodes: Vec<NodeState> = found.into_iter().map(show).collect();
     nodes.sort_by(|a, b| order(a, b).then_with(|| a.info.node_id.cmp(&b.info.node_id)));
     if params.flag("reverse")? {
         nodes.reverse();
@@ -99,9 +99,13 @@ fn find(api: &Api, text: &str) -> Result<NodeStatus, ApiError> {
     }
 }
 
+fn connection(is_connected: bool) -> Connection {
+    if is_connected { Connection::Connected } else { Connection::Disconnected }
+}
+
 fn show(status: NodeStatus) -> NodeState {
-    let connection = ConnectionState {
-        status: if status.is_connected { Connection::Connected } else { Connection::Disconnected },
+    let state = ConnectionState {
+        status: connection(status.is_connected),
         last_heartbeat: status.last_heard,
         connected_since: status.connected_since,
         disconnected_since: status.disconnected_since,
@@ -113,7 +117,7 @@ fn show(status: NodeStatus) -> NodeState {
     NodeState {
         key_fingerprint: record.key.clone(),
         refused_key_fingerprint: record.other_key.as_ref().map(|other| other.key.clone()).unwrap_or_default(),
-        ..NodeState::from_model(&record.info, usage, record.membership, connection)
+        ..NodeState::from_model(&record.info, usage, record.membership, state)
     }
 }
 

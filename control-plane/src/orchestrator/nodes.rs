@@ -154,10 +154,24 @@ impl Orchestrator {
 
     /// All nodes, or those whose id begins with `start`, as they are now.
     pub fn nodes(&self, start: &str) -> Result<Vec<NodeStatus>, ChangeError> {
-        let mut guard = self.world();
-        let world = guard.get()?;
-        let found = world.node_records().filter(|record| record.id.as_str().starts_with(start));
-        Ok(found.map(|record| self.inner.nodes.status(record.clone(), world)).collect())
+        self.nodes_that(start, |_, _| true)
+    }
+
+    /// Those of them that are `wanted`, which is told their record and whether they can be reached. The world is locked
+    /// only while they are looked up.
+    pub fn nodes_that(
+        &self,
+        start: &str,
+        wanted: impl Fn(&NodeRecord, bool) -> bool,
+    ) -> Result<Vec<NodeStatus>, ChangeError> {
+        let found: Vec<_> = {
+            let mut guard = self.world();
+            let world = guard.get()?;
+            let records =
+                world.node_records_from(start).take_while(|record| record.id.as_str().starts_with(start));
+            records.map(|record| (record.clone(), world.nodes().get(&record.id).cloned())).collect()
+        };
+        Ok(self.inner.nodes.statuses(found, wanted))
     }
 
     fn decided(

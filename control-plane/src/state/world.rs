@@ -1,6 +1,7 @@
 //! The working set: everything in progress, and every node.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::Bound;
 use std::sync::Arc;
 
 use bacalhau_protocol::ids::{ExecutionId, JobId, NodeId};
@@ -180,6 +181,11 @@ impl World {
         if job.is_settled() {
             self.unindex(&job.head);
         } else {
+    /// The same of the nodes whose ids are `start` or behind it.
+    pub fn node_records_from(&self, start: &str) -> impl Iterator<Item = &Arc<NodeRecord>> {
+        self.records.range::<str, _>((Bound::Included(start), Bound::Unbounded)).map(|(_, record)| record)
+    }
+
             self.jobs.insert(id, job);
         }
     }

@@ -7,7 +7,7 @@ use bacalhau_protocol::ids::NodeId;
 use bacalhau_protocol::model::{NodeUsage, Resources};
 use bacalhau_protocol::time::Timestamp;
 
-use crate::scheduler::Reachable;
+use crate::scheduler::{NodeView, Reachable};
 use crate::state::{NodeRecord, World};
 
 /// What is told of a node that has not come back yet.
@@ -86,20 +86,19 @@ impl Connections {
         self.lock().remove(id);
     }
 
-    pub(super) fn status(&self, record: Arc<NodeRecord>, world: &World) -> NodeStatus {
-        let not_yet = || Connection { last_error: NOT_YET_HEARD.to_owned(), ..Connection::default() };
-        let connection = self.lock().get(&record.id).cloned().unwrap_or_else(not_yet);
-        let allocated = world.nodes().get(&record.id).map(|view| view.allocated.clone()).unwrap_or_default();
-        NodeStatus {
-            is_connected: connection.is_connected,
-            last_heard: connection.last_heard,
-            connected_since: connection.connected_since,
-            disconnected_since: connection.disconnected_since,
-            last_error: connection.last_error,
-            usage: connection.usage,
-            allocated,
-            record,
-        }
+    /// How those of the nodes stand that are `wanted`.
+    pub(super) fn statuses(
+        &self,
+        nodes: Vec<(Arc<NodeRecord>, Option<Arc<NodeView>>)>,
+        wanted: impl Fn(&NodeRecord, bool) -> bool,
+    ) -> Vec<NodeStatus> {
+        let connections = self.lock();
+        let status = |(record, view): (Arc<NodeRecord>, Option<Arc<NodeView>>)| {
+            let connection = connections.get(&record.id);
+            let is_connected = connection.is_some_and(|connection| connection.is_connected);
+            wanted(&record, is_connected).then(|| status(record, connection, view.as_deref()))
+        };
+        nodes.into_iter().filter_map(status).collect()
     }
 
     /// Tells a world that was read again who is there.
@@ -111,5 +110,20 @@ impl Connections {
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<NodeId, Connection>> {
         self.nodes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn status(record: Arc<NodeRecord>, connection: Option<&Connection>, view: Option<&NodeView>) -> NodeStatus {
+    let not_yet = || Connection { last_error: NOT_YET_HEARD.to_owned(), ..Connection::default() };
+    let connection = connection.cloned().unwrap_or_else(not_yet);
+    NodeStatus {
+        is_connected: connection.is_connected,
+        last_heard: connection.last_heard,
+        connected_since: connection.connected_since,
+        disconnected_since: connection.disconnected_since,
+        last_error: connection.last_error,
+        usage: connection.usage,
+        allocated: view.map(|view| view.allocated.clone()).unwrap_or_default(),
+        record,
     }
 }
