@@ -129,6 +129,12 @@ pub fn listed_job(key: &[u8]) -> Option<JobId> {
     JobId::parse(text.rsplit_once('/')?.1).ok()
 }
 
+/// The job whose head or history a key holds.
+pub fn job_with_news(key: &[u8]) -> Option<&str> {
+    let key = std::str::from_utf8(key).ok()?.strip_prefix(PREFIX)?;
+    key.strip_prefix("job/").or_else(|| Some(key.strip_prefix("history/")?.split_once('/')?.0))
+}
+
 /// The last part of a key made here.
 pub fn last_part(key: &[u8]) -> Option<&str> {
     Some(std::str::from_utf8(key).ok()?.rsplit_once('/')?.1)
@@ -181,6 +187,17 @@ mod tests {
         let execution = ExecutionId::parse(&"e".repeat(128)).unwrap();
         assert!(super::execution(&job, &execution).len() <= MAX_KEY_BYTES);
         assert!(listed(Some(&"n".repeat(10_000)), Timestamp(i64::MAX), &job).len() <= MAX_KEY_BYTES);
+    }
+
+    #[test]
+    fn heads_and_history_are_news_of_their_job_and_nothing_else_is() {
+        let id = JobId::parse("nightly-report").unwrap();
+        for key in [job(&id), history(&id, 7)] {
+            assert_eq!(job_with_news(&key), Some("nightly-report"));
+        }
+        for key in [version(&id, 1), live(&id), executions(&id)] {
+            assert_eq!(job_with_news(&key), None);
+        }
     }
 
     #[test]

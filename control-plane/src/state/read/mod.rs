@@ -18,6 +18,7 @@ use bacalhau_protocol::wire::stream::Sha256Hash;
 use bytes::Bytes;
 
 use super::keys;
+use super::news::Audience;
 use crate::store::{self, Entry, Range, Store, Watch, prefix_end};
 
 pub use self::executions::{ExecutionOrder, ExecutionPage, ExecutionQuery};
@@ -134,12 +135,13 @@ impl JobOrder {
 #[derive(Clone)]
 pub struct Reader {
     store: Arc<dyn Store>,
+    pub(super) audience: Arc<Audience>,
 }
 
 impl Reader {
     /// Reads from `store`.
     pub fn new(store: Arc<dyn Store>) -> Self {
-        Self { store }
+        Self { store, audience: Arc::default() }
     }
 
     /// The head of a job.
