@@ -13,7 +13,7 @@ pub use execution::{
 };
 pub use job::{
     Constraint, InputSource, Job, JobSpec, JobState, JobType, Network, NetworkType, Operator, PortMapping,
-    ResourcesText, ResultPath, SpecConfig, Task, Timeouts,
+    ResourcesText, ResultPath, SpecConfig, Task, Timeouts, may_change,
 };
 pub use node::{BuildInfo, Membership, NodeInfo, NodeUsage};
 pub use resources::{Gpu, Resources};

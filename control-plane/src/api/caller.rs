@@ -1,11 +1,14 @@
 //! Who asks, and what they may do.
 //!
 //! No access control is configured in this version, so every caller is anonymous and may do what the seeds' anonymous
-//! mode allows: read everything, submit, and stop what was submitted anonymously or by themselves. The API listens on
-//! the loopback interface unless told otherwise. Every handler asks [`authorize`] all the same, so that users, keys and
-//! policies change this file and nothing else.
+//! mode allows and what an administrator needs: read everything, submit, change and stop what was submitted anonymously or
+//! by themselves, and decide about nodes. The API listens on the loopback interface unless told otherwise. Every handler
+//! asks [`authorize`] all the same, so that users, keys and policies change this file. One thing is asked elsewhere too,
+//! by the same rule ([`may_change`]): which job an update changes is known only to the orchestrator, when it makes it.
 
 use std::collections::BTreeSet;
+
+use bacalhau_protocol::model::may_change;
 
 use super::error::ApiError;
 
@@ -84,7 +87,7 @@ pub(super) fn authorize(caller: &Caller, action: Action, resource: Resource<'_>)
     }
     match resource {
         Resource::Job { submitter }
-            if action == Action::Write && !submitter.is_empty() && submitter != caller.client_id =>
+            if action == Action::Write && !may_change(submitter, &caller.client_id) =>
         {
             Err(ApiError::forbidden("the job was submitted by another client"))
         }

@@ -263,6 +263,7 @@ impl From<SubmitError> for ApiError {
             SubmitError::IdTaken(_) => {
                 Self::new(StatusCode::CONFLICT, code::RESOURCE_IN_USE, component::JOBS, error.to_string())
             }
+            SubmitError::Foreign => Self::forbidden(error.to_string()),
             SubmitError::Change(error) => error.into(),
         }
     }

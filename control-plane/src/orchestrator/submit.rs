@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bacalhau_protocol::ids::{EvaluationId, JobId};
-use bacalhau_protocol::model::{Event, Job, JobSpec, JobState, JobType, topic};
+use bacalhau_protocol::model::{Event, Job, JobSpec, JobState, JobType, may_change, topic};
 use bacalhau_protocol::time::Timestamp;
 
 use super::evaluate::evaluation;
@@ -70,6 +70,9 @@ pub enum SubmitError {
     /// The chosen id belongs to a job of another name.
     #[error("job already exists: {0}")]
     IdTaken(JobId),
+    /// The job that holds the name is another client's.
+    #[error("the job was submitted by another client")]
+    Foreign,
     /// It could not be made durable.
     #[error(transparent)]
     Change(#[from] ChangeError),
@@ -221,6 +224,9 @@ fn new_head(id: &JobId, submission: &Submission, now: Timestamp) -> Job {
 
 fn check_update(job: &LiveJob, submission: &Submission) -> Result<(), SubmitError> {
     let name = || job.head.name.clone();
+    if !may_change(&job.head.submitter, &submission.submitter) {
+        return Err(SubmitError::Foreign);
+    }
     if job.head.job_type != submission.spec.job_type {
         return Err(SubmitError::TypeChanged {
             name: name(),
@@ -246,4 +252,35 @@ fn same(old: &JobSpec, new: &JobSpec) -> bool {
 
 fn submitted_event(message: &str, at: Timestamp) -> Event {
     Event { topic: topic::SUBMISSION.to_owned(), message: message.to_owned(), at, details: BTreeMap::new() }
+}
+
+#[cfg(test)]
+mod tests {
+    use bacalhau_protocol::wire::record::{self, Kind};
+
+    use super::*;
+
+    #[test]
+    fn nobody_updates_the_job_of_another_client() {
+        let head = include_bytes!("../../../protocol/golden/record-job.bin");
+        let spec = include_bytes!("../../../protocol/golden/record-job-spec.bin");
+        let head: Job = record::decode(Kind::Job, head).unwrap();
+        let spec: JobSpec = record::decode(Kind::JobSpec, spec).unwrap();
+        let spec = JobSpec { job_type: head.job_type, ..spec };
+        let update = |owner: &str, submitter: &str| {
+            let head = Job { submitter: owner.to_owned(), ..head.clone() };
+            let submission = Submission {
+                name: Some(head.name.clone()),
+                namespace: head.namespace.clone(),
+                custom_id: None,
+                spec: spec.clone(),
+                submitter: submitter.to_owned(),
+                force: true,
+            };
+            check_update(&LiveJob::new(Arc::new(head), Arc::new(spec.clone()), BTreeMap::new()), &submission)
+        };
+        assert!(matches!(update("alice", ""), Err(SubmitError::Foreign)));
+        assert!(matches!(update("alice", "bob"), Err(SubmitError::Foreign)));
+        assert!(update("alice", "alice").is_ok() && update("", "bob").is_ok());
+    }
 }

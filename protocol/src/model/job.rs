@@ -85,6 +85,11 @@ impl JobState {
     }
 }
 
+/// Whether a client may change what `submitter` submitted: its own jobs, and those of nobody in particular.
+pub fn may_change(submitter: &str, client_id: &str) -> bool {
+    submitter.is_empty() || submitter == client_id
+}
+
 /// A job over all its versions: who it is and where it stands. The specification is a [`JobSpec`] of its own.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Job {
