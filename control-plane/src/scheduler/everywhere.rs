@@ -25,9 +25,12 @@ pub(super) fn matching<'a>(draft: &Draft<'a>) -> impl Iterator<Item = &'a NodeVi
 pub(super) fn explain_all(draft: &Draft<'_>) -> Explanation {
     let requirements = requirements(draft);
     let approved = draft.snapshot.nodes.iter().map(AsRef::as_ref).filter(|view| view.is_approved());
-    explain(0, approved, |view| {
-        requirements.check(&view.info).err().map(|unfit| requirements.tell(unfit, view))
-    })
+    explain(
+        0,
+        approved,
+        |view| requirements.check(&view.info).err().map(|unfit| requirements.grounds(unfit, view)),
+        |grounds, among| requirements.tell(grounds, among),
+    )
 }
 
 pub(super) fn requirements<'a>(draft: &Draft<'a>) -> Requirements<'a> {

@@ -17,7 +17,7 @@ pub(super) struct Requirements<'a> {
 }
 
 /// Why a node cannot take a job.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Unfit<'a> {
     /// The node knows why its engine does not work.
     EngineUnavailable(&'a str),
@@ -29,6 +29,23 @@ pub(super) enum Unfit<'a> {
     TooBig,
     UnknownCapacity,
     Busy,
+}
+
+/// Why a node cannot take a job, with all of the node that the words for it depend on. Nodes are counted by it, because
+/// finding words for each of ten thousand nodes takes longer than looking at them.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Grounds<'n> {
+    unfit: Unfit<'n>,
+    kinds: &'n [String],
+    labels: Vec<Option<&'n str>>,
+    most: [u64; 4],
+}
+
+/// Nodes that do not suit for one reason.
+#[derive(Clone, Copy)]
+pub(super) struct Among<'n> {
+    pub(super) nodes: usize,
+    pub(super) example: &'n NodeView,
 }
 
 impl<'a> Requirements<'a> {
@@ -112,10 +129,32 @@ impl<'a> Requirements<'a> {
         by_label.chain([by_engine]).min_by_key(size).unwrap_or_default()
     }
 
+    /// What the words for a reason depend on.
+    pub(super) fn grounds<'n>(&self, unfit: Unfit<'n>, view: &'n NodeView) -> Grounds<'n> {
+        let info = &*view.info;
+        let kinds = match unfit {
+            Unfit::Engine => &info.engines[..],
+            Unfit::Publisher => &info.publishers[..],
+            Unfit::Sources => &info.sources[..],
+            _ => &[],
+        };
+        let value = |constraint: &Constraint| info.labels.get(constraint.label()).map(String::as_str);
+        let labels = match unfit {
+            Unfit::Labels => self.spec.constraints.iter().map(value).collect(),
+            _ => Vec::new(),
+        };
+        let max = &info.max_job;
+        let most = match unfit {
+            Unfit::TooBig => [max.cpu_millis, max.memory_bytes, max.disk_bytes, max.gpu],
+            _ => [0; 4],
+        };
+        Grounds { unfit, kinds, labels, most }
+    }
+
     /// The reason as users read it.
-    pub(super) fn tell(&self, unfit: Unfit<'_>, view: &NodeView) -> String {
-        let (task, info) = (&self.spec.task, &view.info);
-        match unfit {
+    pub(super) fn tell(&self, grounds: &Grounds<'_>, among: Among<'_>) -> String {
+        let (task, info) = (&self.spec.task, &among.example.info);
+        match grounds.unfit {
             Unfit::EngineUnavailable(reason) => reason.to_owned(),
             Unfit::Engine => unsupported(&task.engine.kind, &info.engines),
             Unfit::Publisher => unsupported(&task.publisher.kind, &info.publishers),
@@ -127,7 +166,7 @@ impl<'a> Requirements<'a> {
             Unfit::Labels => selector::mismatch_reason(&self.spec.constraints, &self.named_labels(info)),
             Unfit::TooBig => too_big(&task.resources, &info.max_job),
             Unfit::UnknownCapacity => "node queue usage is unknown".to_owned(),
-            Unfit::Busy => busy(view),
+            Unfit::Busy => busy(among),
         }
     }
 
@@ -144,19 +183,30 @@ impl<'a> Requirements<'a> {
     }
 }
 
-/// Counts `nodes` by the reason `verdict` gives; `None` is a suitable node.
-pub(super) fn explain<'n>(
+/// Counts `nodes` by the reason `verdict` gives, `None` being a suitable node, and finds the words of each reason once.
+pub(super) fn explain<'n, R: Ord>(
     requested: usize,
     nodes: impl Iterator<Item = &'n NodeView>,
-    verdict: impl Fn(&NodeView) -> Option<String>,
+    verdict: impl Fn(&'n NodeView) -> Option<R>,
+    tell: impl Fn(&R, Among<'n>) -> String,
 ) -> Explanation {
     let mut explanation = Explanation { requested, ..Explanation::default() };
+    let mut reasons: BTreeMap<R, Among<'n>> = BTreeMap::new();
     for view in nodes {
         explanation.available += 1;
-        match verdict(view) {
-            None => explanation.suitable += 1,
-            Some(reason) => explanation.reject(reason, &view.info.node_id),
+        let Some(reason) = verdict(view) else {
+            explanation.suitable += 1;
+            continue;
+        };
+        let full = reasons.len() >= Explanation::MAX_REASONS;
+        match reasons.get_mut(&reason) {
+            Some(among) => among.nodes += 1,
+            None if full => explanation.others += 1,
+            None => drop(reasons.insert(reason, Among { nodes: 1, example: view })),
         }
+    }
+    for (reason, among) in reasons {
+        explanation.reject_all(tell(&reason, among), among.nodes, &among.example.info.node_id);
     }
     explanation
 }
@@ -220,8 +270,14 @@ fn too_big(asked: &Resources, most: &Resources) -> String {
     format!("job requires {}", told.join(" and "))
 }
 
-fn busy(view: &NodeView) -> String {
-    let mut told = format!("node busy with available capacity {}", message::resources(&view.available()));
+/// Every node has numbers of its own, so of several one is told.
+fn busy(among: Among<'_>) -> String {
+    let view = among.example;
+    let mut told = match among.nodes {
+        1 => "node busy with".to_owned(),
+        _ => format!("busy; {}, for example, has", view.info.node_id.short()),
+    };
+    let _ = write!(told, " available capacity {}", message::resources(&view.available()));
     let queued = view.queued();
     if !queued.is_zero() {
         let _ = write!(told, " and queue capacity {}", message::resources(&queued));

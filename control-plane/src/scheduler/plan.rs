@@ -119,16 +119,21 @@ pub(super) struct Explanation {
 impl Explanation {
     /// Different reasons that are told. Nodes beyond are only counted, so that a message stays readable however many
     /// nodes there are.
-    const MAX_REASONS: usize = 20;
+    pub(super) const MAX_REASONS: usize = 20;
 
     /// Counts a node that does not suit.
     pub(super) fn reject(&mut self, reason: String, node: &NodeId) {
+        self.reject_all(reason, 1, node);
+    }
+
+    /// Counts nodes that do not suit for one reason.
+    pub(super) fn reject_all(&mut self, reason: String, nodes: usize, example: &NodeId) {
         let full = self.rejections.len() >= Self::MAX_REASONS;
         match self.rejections.get_mut(&reason) {
-            Some(rejection) => rejection.nodes += 1,
-            None if full => self.others += 1,
+            Some(rejection) => rejection.nodes += nodes,
+            None if full => self.others += nodes,
             None => {
-                self.rejections.insert(reason, Rejection { nodes: 1, example: node.clone() });
+                self.rejections.insert(reason, Rejection { nodes, example: example.clone() });
             }
         }
     }

@@ -7,7 +7,7 @@ use bacalhau_protocol::ids::NodeId;
 use bacalhau_protocol::model::Resources;
 
 use super::draft::Draft;
-use super::feasible::{Requirements, explain};
+use super::feasible::{Among, Grounds, Requirements, explain};
 use super::message;
 use super::nodes::{NodeView, mix};
 use super::outcome::Outcome;
@@ -31,6 +31,14 @@ struct History<'a> {
     failures: u64,
     /// It refused the job not long ago; what it said.
     refusal: Option<&'a str>,
+}
+
+/// Why a node does not suit, before it is put into words.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+enum Reason<'a, 'n> {
+    /// It refused the job not long ago; what it said.
+    Refused(&'a str),
+    Unfit(Grounds<'n>),
 }
 
 /// Best first; the second part only breaks ties.
@@ -64,7 +72,7 @@ impl<'a> Ranking<'a> {
     /// Why the nodes that are ready cannot take one more partition.
     pub(super) fn explain(&self, draft: &Draft<'a>, requested: usize) -> Explanation {
         let ready = draft.snapshot.nodes.iter().map(AsRef::as_ref).filter(|view| view.is_ready());
-        explain(requested, ready, |view| self.unsuitable(view))
+        explain(requested, ready, |view| self.unsuitable(view), |reason, among| self.tell(reason, among))
     }
 
     fn deal(&mut self, draft: &Draft<'a>, round: u64, wanted: usize, chosen: &mut Vec<&'a NodeId>) {
@@ -97,18 +105,22 @@ impl<'a> Ranking<'a> {
             && self.requirements.check(&view.info).is_ok()
     }
 
-    fn unsuitable(&self, view: &NodeView) -> Option<String> {
+    fn unsuitable<'n>(&self, view: &'n NodeView) -> Option<Reason<'a, 'n>> {
         let history = self.history.get(&view.info.node_id);
         if let Some(said) = history.and_then(|history| history.refusal) {
-            return Some(if said.is_empty() {
-                message::REJECTED.to_owned()
-            } else {
-                format!("{}: {said}", message::REJECTED)
-            });
+            return Some(Reason::Refused(said));
         }
         let load = || self.requirements.check_load(view, &self.promised(history));
         let unfit = self.requirements.check(&view.info).and_then(|()| load()).err()?;
-        Some(self.requirements.tell(unfit, view))
+        Some(Reason::Unfit(self.requirements.grounds(unfit, view)))
+    }
+
+    fn tell(&self, reason: &Reason<'_, '_>, among: Among<'_>) -> String {
+        match reason {
+            Reason::Refused("") => message::REJECTED.to_owned(),
+            Reason::Refused(said) => format!("{}: {said}", message::REJECTED),
+            Reason::Unfit(grounds) => self.requirements.tell(grounds, among),
+        }
     }
 
     /// What this ranking promised the node's resources to.

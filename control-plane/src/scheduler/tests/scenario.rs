@@ -111,8 +111,12 @@ fn input(kind: &str) -> InputSource {
 
 fn named(name: &str, settings: &[&str]) -> crate::scheduler::NodeView {
     let mut view = node(name);
-    let info = Arc::make_mut(&mut view.info);
-    settings.iter().for_each(|setting| describe(info, setting));
+    for setting in settings {
+        match setting.split_once(':') {
+            Some(("allocated", cpu)) => view.allocated.cpu_millis = cpu.parse().unwrap(),
+            _ => describe(Arc::make_mut(&mut view.info), setting),
+        }
+    }
     view
 }
 
