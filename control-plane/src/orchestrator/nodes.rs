@@ -106,7 +106,7 @@ impl Orchestrator {
         self.inner.nodes.disconnected(id, error, now);
         if let Ok(world) = self.world().get() {
             world.set_reachable(id, Reachable::Silent { since: now });
-            world.jobs_on(id).iter().for_each(|job| self.mark(world, job));
+            world.missing(id).into_iter().for_each(|job| self.mark(world, job));
         }
     }
 
@@ -235,8 +235,7 @@ impl Orchestrator {
     }
 
     fn mark_concerned(&self, world: &World, node: &NodeId) {
-        world.concerned_by(node).for_each(|job| self.mark(world, job));
-        world.jobs_on(node).iter().for_each(|job| self.mark(world, job));
+        world.concerned_by(node).into_iter().for_each(|job| self.mark(world, job));
     }
 }
 

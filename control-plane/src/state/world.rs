@@ -18,6 +18,9 @@ use crate::scheduler::{NodeView, Nodes, Reachable};
 /// failed lately. A daemon that crashes for a year must not fill the memory.
 const KEPT_ENDED_PER_PLACE: usize = 3;
 
+/// Jobs in line that get a look when a node comes or changes: more than a node has room for.
+const MAX_LOOKS_OF_WAITING: usize = 256;
+
 /// Executions of a job before ended ones are looked through for the first time.
 const FIRST_PRUNE: usize = 64;
 
@@ -55,6 +58,20 @@ impl LiveJob {
     /// An older version of a job that is replaced bit by bit may still be wanted.
     pub fn is_rolling(&self) -> bool {
         self.head.job_type.is_long_running() && self.head.version > 1
+    }
+
+    fn has_current(&self, execution: &ExecutionId) -> bool {
+        self.executions.get(execution).is_some_and(|execution| self.is_current(execution))
+    }
+
+    /// Something of an older version waits for its turn to be replaced.
+    fn is_replacing(&self) -> bool {
+        let is_older = |execution: &Execution| execution.is_live() && !self.is_current(execution);
+        self.is_rolling() && self.executions.values().any(|execution| is_older(execution))
+    }
+
+    fn is_current(&self, execution: &Execution) -> bool {
+        execution.is_live() && execution.job_version == self.head.version
     }
 
     /// Ended, and nothing of it may still run anywhere.
@@ -98,17 +115,39 @@ impl World {
         self.running.get(execution)
     }
 
-    /// Jobs that may gain something from a node which came or changed: daemons, and whatever is short of nodes, as far
-    /// as the node's labels suit them.
-    pub fn concerned_by(&self, node: &NodeId) -> impl Iterator<Item = &JobId> {
+    /// Jobs to look at because a node came or changed: what runs on it, and what may gain something, as far as its labels
+    /// suit them: daemons, and those who wait, first in line. Others who wait get their look as executions end.
+    pub fn concerned_by(&self, node: &NodeId) -> BTreeSet<&JobId> {
         let record = self.records.get(node);
-        let suits = |job: &LiveJob, record: &NodeRecord| {
-            selector::matches(&job.spec.constraints, &record.info.labels)
+        let suits = |id: &&JobId| {
+            let record_and_job = record.zip(self.jobs.get(*id));
+            record_and_job
+                .is_some_and(|(record, job)| selector::matches(&job.spec.constraints, &record.info.labels))
         };
-        self.daemons
-            .iter()
-            .chain(self.waiting.iter())
-            .filter(move |id| record.zip(self.jobs.get(*id)).is_some_and(|(record, job)| suits(job, record)))
+        let settled: BTreeSet<_> = self.settled_daemons(node).filter(suits).collect();
+        let here = self.running_on.get(node).into_iter().flat_map(BTreeMap::values);
+        let daemons = self.daemons.iter().filter(suits);
+        let waiting = self.waiting.iter().filter(suits).take(MAX_LOOKS_OF_WAITING);
+        here.chain(daemons).chain(waiting).filter(|id| !settled.contains(id)).collect()
+    }
+
+    /// Jobs to look at because a node fell silent.
+    pub fn missing(&self, node: &NodeId) -> BTreeSet<&JobId> {
+        let settled: BTreeSet<_> = self.settled_daemons(node).collect();
+        let here = self.running_on.get(node).into_iter().flat_map(BTreeMap::values);
+        here.filter(|id| !settled.contains(id)).collect()
+    }
+
+    /// Daemons that have on this node what they want there, so that its coming and going changes nothing for them: an
+    /// execution of the current version, and none of an older one anywhere that waits for its turn to be replaced. Looking
+    /// at a daemon costs by the fleet, and each node that comes or goes would have each daemon looked at.
+    fn settled_daemons(&self, node: &NodeId) -> impl Iterator<Item = &JobId> {
+        let here = self.running_on.get(node).into_iter().flatten();
+        let settled = here.filter(|(execution, id)| {
+            let job = self.jobs.get(*id).filter(|_| self.daemons.contains(*id));
+            job.is_some_and(|job| job.has_current(execution) && !job.is_replacing())
+        });
+        settled.map(|(_, id)| id)
     }
 
     /// Jobs that are short of nodes.
@@ -140,6 +179,11 @@ impl World {
     /// What is durable of all nodes.
     pub fn node_records(&self) -> impl Iterator<Item = &Arc<NodeRecord>> {
         self.records.values()
+    }
+
+    /// The same of the nodes whose ids are `start` or behind it.
+    pub fn node_records_from(&self, start: &str) -> impl Iterator<Item = &Arc<NodeRecord>> {
+        self.records.range::<str, _>((Bound::Included(start), Bound::Unbounded)).map(|(_, record)| record)
     }
 
     /// Takes a job in that was read from the store.
@@ -181,11 +225,6 @@ impl World {
         if job.is_settled() {
             self.unindex(&job.head);
         } else {
-    /// The same of the nodes whose ids are `start` or behind it.
-    pub fn node_records_from(&self, start: &str) -> impl Iterator<Item = &Arc<NodeRecord>> {
-        self.records.range::<str, _>((Bound::Included(start), Bound::Unbounded)).map(|(_, record)| record)
-    }
-
             self.jobs.insert(id, job);
         }
     }
@@ -311,5 +350,57 @@ fn prune_places(job: &mut LiveJob) {
         at_place.into_iter().take(surplus).for_each(|(_, id)| {
             job.executions.remove(&id);
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bacalhau_protocol::model::{DesiredState, JobState, ObservedState};
+    use bacalhau_protocol::wire::record::{self, Kind};
+
+    use super::*;
+
+    /// A daemon of this version that has an execution of version 1 on the one node there is.
+    fn world(version: u64, constraint: &str) -> (World, NodeId) {
+        let head: Job = sample(Kind::Job, include_bytes!("../../../protocol/golden/record-job.bin"));
+        let spec: JobSpec =
+            sample(Kind::JobSpec, include_bytes!("../../../protocol/golden/record-job-spec.bin"));
+        let node: NodeRecord = sample(Kind::Node, include_bytes!("../../golden/record-node.bin"));
+        let execution: Execution =
+            sample(Kind::Execution, include_bytes!("../../../protocol/golden/record-execution.bin"));
+        let execution = Execution {
+            job_id: head.id.clone(),
+            job_version: 1,
+            node_id: node.id.clone(),
+            desired: DesiredState::Running,
+            observed: ObservedState::Running,
+            ..execution
+        };
+        let head = Job { job_type: JobType::Daemon, version, state: JobState::Running, ended: None, ..head };
+        let constraints = bacalhau_protocol::selector::parse(constraint).unwrap();
+        let spec = JobSpec { job_type: JobType::Daemon, constraints, ..spec };
+        let (mut world, id) = (World::default(), node.id.clone());
+        world.put_node(Arc::new(node), Timestamp(1));
+        let executions = [(execution.id.clone(), Arc::new(execution))].into();
+        world.insert_job(LiveJob::new(Arc::new(head), Arc::new(spec), executions));
+        (world, id)
+    }
+
+    fn sample<T: serde::de::DeserializeOwned>(kind: Kind, bytes: &[u8]) -> T {
+        record::decode(kind, bytes).unwrap()
+    }
+
+    #[test]
+    fn a_daemon_is_looked_at_for_a_node_only_if_that_may_change_something() {
+        let looks =
+            |(world, node): (World, NodeId)| (world.concerned_by(&node).len(), world.missing(&node).len());
+        assert_eq!(looks(world(1, "")), (0, 0), "it has there what it wants");
+        assert_eq!(looks(world(2, "")), (1, 1), "an older version is there");
+        assert_eq!(looks(world(1, "no=such")), (1, 0), "the node's labels do not suit it any more");
+        let (mut world, node) = world(1, "");
+        let head = world.jobs.values().next().unwrap().head.clone();
+        let job = LiveJob::new(head, world.jobs.values().next().unwrap().spec.clone(), BTreeMap::new());
+        world.jobs.insert(job.head.id.clone(), job);
+        assert_eq!(looks((world, node)), (1, 1), "nothing is there");
     }
 }
