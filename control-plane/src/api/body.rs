@@ -14,6 +14,9 @@ use super::error::ApiError;
 /// Largest request body, bytes.
 pub(super) const MAX_BODY_BYTES: usize = 10_000_000;
 
+/// Longest reason or message of a caller, bytes.
+const MAX_TEXT_BYTES: usize = 4096;
+
 /// Largest body that is read to its end while it is refused, and for how long: a client that is still sending when the
 /// connection closes never sees the answer.
 const MAX_DISCARDED_BYTES: usize = 100_000_000;
@@ -85,6 +88,16 @@ impl JsonBody {
                 .ok_or_else(|| ApiError::bad_request(format!("{key}: expected a whole number, 0 or more"))),
         }
     }
+}
+
+/// A text that is kept with what it is about; refused when it is longer than that is worth.
+pub(super) fn short(key: &str, text: String) -> Result<String, ApiError> {
+    if text.len() > MAX_TEXT_BYTES {
+        let length = text.len();
+        let message = format!("{key}: has {length} bytes, at most {MAX_TEXT_BYTES} are taken");
+        return Err(ApiError::bad_request(message));
+    }
+    Ok(text)
 }
 
 async fn discard(body: Body) {

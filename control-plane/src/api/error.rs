@@ -15,6 +15,7 @@ use crate::blobs;
 use crate::fleet::RelayError;
 use crate::orchestrator::{ChangeError, NodeError, RerunError, StopError, SubmitError};
 use crate::state::ReadError;
+use crate::store::TxnError;
 
 /// Seconds after which a caller may try again what is refused for the moment.
 const RETRY_AFTER: HeaderValue = HeaderValue::from_static("1");
@@ -241,6 +242,12 @@ impl From<ChangeError> for ApiError {
     fn from(error: ChangeError) -> Self {
         match &error {
             ChangeError::Recovering => Self::busy(error.to_string()),
+            // Nothing has happened, and there will be room.
+            ChangeError::Store(busy @ TxnError::Overloaded { .. }) => Self::busy(busy.to_string()),
+            ChangeError::Store(large @ TxnError::Limit { .. }) => {
+                let status = StatusCode::PAYLOAD_TOO_LARGE;
+                Self::new(status, code::BAD_REQUEST, component::JOBS, large.to_string())
+            }
             ChangeError::Store(_) => {
                 tracing::error!(error = %chain(&error), "a change was not made durable");
                 let status = StatusCode::INTERNAL_SERVER_ERROR;

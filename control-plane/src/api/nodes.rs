@@ -12,7 +12,7 @@ use bacalhau_protocol::api::{
 use bacalhau_protocol::selector;
 
 use super::answer::Answer;
-use super::body::JsonBody;
+use super::body::{self, JsonBody};
 use super::caller::{Action, Caller, Resource, authorize};
 use super::error::ApiError;
 use super::query::Params;
@@ -57,7 +57,7 @@ pub(super) async fn change(
         }
     };
     let node = find(&api, &text)?;
-    let message = body.text("Message")?;
+    let message = body::short("Message", body.text("Message")?)?;
     api.parts.orchestrator.change_node(&node.record.id, change, &message).await?;
     Ok(Answer(NodeActionResponse { success: true, error: String::new() }))
 }

@@ -27,7 +27,7 @@ impl Orchestrator {
         match self.evaluate(job) {
             // The commit sees itself through.
             Ok(_) => {}
-            // The recovery marks every job again.
+            // A commit that finds no room sets another time, and a recovery marks every job again.
             Err(error) => tracing::debug!(%job, %error, "evaluation put off"),
         }
     }
@@ -43,7 +43,7 @@ impl Orchestrator {
             world.set_short_of_nodes(id, draft.short_of_nodes);
             return Ok(None);
         }
-        Ok(Some(self.commit(world, &draft)))
+        self.commit(world, &draft).map(Some)
     }
 
     /// Plans for the job of `draft`, its changes included, and adds the plan to the draft. Says whether it added any.

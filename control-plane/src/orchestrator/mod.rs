@@ -1,9 +1,10 @@
 //! Turns what happens (a submission, an observation, a node that comes or goes, a timer) into durable state.
 //!
-//! Every change goes the same way: under the world's lock a [`Draft`] is built, the scheduler plans on top of it, the
-//! draft is applied in memory and its transactions are queued; outside the lock the caller waits until they are
-//! durable. If the store refuses a change, memory and disk have parted: the orchestrator takes no more changes until
-//! it has read its state again.
+//! Every change goes the same way: under the world's lock a [`Draft`] is built, the scheduler plans on top of it, its
+//! transactions are queued and the draft is applied in memory; outside the lock the caller waits until they are durable.
+//! What breaks a limit of the store, or finds no room, is refused when it is to be queued, and nothing has happened. If the
+//! store refuses a change later, memory and disk have parted: the orchestrator takes no more changes until it has read its
+//! state again.
 
 mod broker;
 mod commit;
@@ -19,6 +20,7 @@ mod waiting;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bacalhau_protocol::time::Timestamp;
+use tokio_util::sync::CancellationToken;
 
 use self::broker::Broker;
 use self::waiting::Rotation;
@@ -50,12 +52,15 @@ struct Inner {
     nodes: nodes::Connections,
     settings: Settings,
     retention: std::time::Duration,
+    pauses: Mutex<commit::Pauses>,
+    /// Cancelled when the store takes nothing more.
+    store_ended: CancellationToken,
 }
 
 /// Why a change was not made.
 #[derive(Debug, thiserror::Error)]
 pub enum ChangeError {
-    /// The store could not make it durable.
+    /// The store did not take it, or could not make it durable.
     #[error("the store did not take the change; nothing was acknowledged")]
     Store(#[from] TxnError),
     /// Something could not be read.
@@ -89,6 +94,8 @@ impl Orchestrator {
             nodes: nodes::Connections::default(),
             settings,
             retention,
+            pauses: Mutex::default(),
+            store_ended: CancellationToken::new(),
         };
         Ok(Self { inner: Arc::new(inner) })
     }

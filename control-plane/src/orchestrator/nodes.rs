@@ -15,7 +15,7 @@ use bacalhau_protocol::wire::record::{self, Kind};
 use super::{ChangeError, Commit, Orchestrator};
 use crate::clock;
 use crate::scheduler::Reachable;
-use crate::state::{Draft, NodeRecord, World, keys};
+use crate::state::{Draft, LiveJob, NodeRecord, World, keys};
 use crate::store::Txn;
 
 pub(super) use self::connections::Connections;
@@ -76,7 +76,7 @@ impl Orchestrator {
         let world = guard.get()?;
         let id = &guest.info.node_id;
         let (record, greeting) = greeting::decide(world.node(id).map(|record| &**record), guest, now);
-        let commit = record.map(|record| self.put_node(world, record, now));
+        let commit = record.map(|record| self.put_node(world, record, now)).transpose()?;
         let executions = world.executions_on(id);
         let sequence_floor =
             executions.iter().map(|execution| execution.observed_sequence).max().unwrap_or(0);
@@ -130,14 +130,14 @@ impl Orchestrator {
         };
         let record = NodeRecord { info, modified: now, ..NodeRecord::clone(record) };
         let id = record.id.clone();
-        let commit = self.put_node(world, record, now);
+        let commit = self.put_node(world, record, now)?;
         self.mark_concerned(world, &id);
         Ok(Some(commit))
     }
 
     /// Does what an administrator decided. When this returns, it is on disk; the node hears it at once.
     pub async fn change_node(&self, id: &NodeId, change: NodeChange, message: &str) -> Result<(), NodeError> {
-        let commits = {
+        let commit = {
             let now = clock::now();
             let mut guard = self.world();
             let world = guard.get()?;
@@ -146,10 +146,7 @@ impl Orchestrator {
                 NodeRecord { message: message.to_owned(), modified: now, ..NodeRecord::clone(record) };
             self.decided(world, record, change, now)?
         };
-        for commit in commits {
-            commit.durable().await?;
-        }
-        Ok(())
+        Ok(commit.durable().await?)
     }
 
     /// All nodes, or those whose id begins with `start`, as they are now.
@@ -180,63 +177,81 @@ impl Orchestrator {
         mut record: NodeRecord,
         change: NodeChange,
         now: Timestamp,
-    ) -> Result<Vec<Commit>, NodeError> {
+    ) -> Result<Commit, NodeError> {
         let id = record.id.clone();
         match change {
             NodeChange::Approve { replace_key } => {
                 approve(&mut record, replace_key)?;
-                let commit = self.put_node(world, record, now);
+                let commit = self.put_node(world, record, now)?;
                 self.mark_concerned(world, &id);
-                Ok(vec![commit])
+                Ok(commit)
             }
             NodeChange::Reject if record.membership == Membership::Rejected => {
                 Err(NodeError::Already { id, state: "rejected" })
             }
             NodeChange::Reject => {
                 record.membership = Membership::Rejected;
-                let mut commits = vec![self.put_node(world, record, now)];
-                commits.extend(self.end_all_on(world, &id, "node has been rejected"));
-                Ok(commits)
+                let commit = self.end_all_on(world, &id, "node has been rejected", put(&record))?;
+                world.put_node(Arc::new(record), now);
+                Ok(commit)
             }
             NodeChange::Delete => {
-                let mut commits = vec![self.queue(vec![Txn::new().delete(keys::node(&id))])];
+                let gone = Txn::new().delete(keys::node(&id));
+                let commit = self.end_all_on(world, &id, "node has been deleted", gone)?;
                 world.remove_node(&id);
                 self.inner.nodes.remove(&id);
-                commits.extend(self.end_all_on(world, &id, "node has been deleted"));
-                Ok(commits)
+                Ok(commit)
             }
         }
     }
 
-    fn put_node(&self, world: &mut World, record: NodeRecord, now: Timestamp) -> Commit {
-        let txn = Txn::new().put(keys::node(&record.id), record::encode(Kind::Node, &record));
+    fn put_node(&self, world: &mut World, record: NodeRecord, now: Timestamp) -> Result<Commit, ChangeError> {
+        let commit = self.queue(vec![put(&record)])?;
         world.put_node(Arc::new(record), now);
-        self.queue(vec![txn])
+        Ok(commit)
     }
 
-    /// A node that is no member any more is not waited for: what ran there counts as ended.
-    fn end_all_on(&self, world: &mut World, node: &NodeId, why: &str) -> Vec<Commit> {
+    /// A node that is no member any more is not waited for: what ran there counts as ended. That and `decision`, what
+    /// becomes of the node's record, are taken whole or not at all; the jobs are looked at afterwards.
+    fn end_all_on(
+        &self,
+        world: &mut World,
+        node: &NodeId,
+        why: &str,
+        decision: Txn,
+    ) -> Result<Commit, ChangeError> {
         let message = format!("Execution stop requested because {why}");
         let jobs = world.jobs_on(node);
-        let mut commits = Vec::with_capacity(jobs.len());
-        for id in jobs {
-            let Some(job) = world.job(&id) else { continue };
-            let mut draft = Draft::change(job, clock::now());
-            for execution in job.executions.values() {
-                if execution.node_id == *node && execution.may_be_running() {
-                    draft.record(Some(execution.id.clone()), event(&draft, &message));
-                    draft.put_execution(ended(execution, &message));
-                }
-            }
-            self.plan_into(world, &mut draft);
-            commits.push(self.commit(world, &draft));
+        let jobs = jobs.iter().filter_map(|id| world.job(id));
+        let drafts: Vec<Draft> = jobs.map(|job| without(job, node, &message)).collect();
+        let ends = drafts.iter().flat_map(Draft::txns);
+        let commit = self.queue(std::iter::once(decision).chain(ends).collect())?;
+        for draft in &drafts {
+            world.apply(draft);
+            self.mark(world, &draft.head.id);
         }
-        commits
+        Ok(commit)
     }
 
     fn mark_concerned(&self, world: &World, node: &NodeId) {
         world.concerned_by(node).into_iter().for_each(|job| self.mark(world, job));
     }
+}
+
+fn put(record: &NodeRecord) -> Txn {
+    Txn::new().put(keys::node(&record.id), record::encode(Kind::Node, record))
+}
+
+/// The job once what may run of it on a node counts as ended.
+fn without(job: &LiveJob, node: &NodeId, message: &str) -> Draft {
+    let mut draft = Draft::change(job, clock::now());
+    for execution in job.executions.values() {
+        if execution.node_id == *node && execution.may_be_running() {
+            draft.record(Some(execution.id.clone()), event(&draft, message));
+            draft.put_execution(ended(execution, message));
+        }
+    }
+    draft
 }
 
 fn approve(record: &mut NodeRecord, replace_key: bool) -> Result<(), NodeError> {

@@ -10,7 +10,6 @@ use super::{ChangeError, Commit, Orchestrator};
 use crate::clock;
 use crate::scheduler::ENDED_UNASKED;
 use crate::state::{Draft, LiveJob, World};
-use crate::store::Txn;
 
 /// Up to this many executions a job is evaluated in the same commit that takes an observation in, which saves a trivial
 /// job a commit. Larger jobs are marked: a thousand answers at once make a few evaluations, not a thousand.
@@ -42,8 +41,8 @@ impl Orchestrator {
         let now = clock::now();
         let mut guard = self.world();
         let world = guard.get()?;
-        let Some((job, execution)) = find(world, node, &observation) else { return Ok(self.unwanted()) };
-        let Some(live) = world.job(&job) else { return Ok(self.unwanted()) };
+        let Some((job, execution)) = find(world, node, &observation) else { return self.unwanted() };
+        let Some(live) = world.job(&job) else { return self.unwanted() };
         let mut draft = Draft::change(live, now);
         let is_new = sequence > execution.observed_sequence;
         let ended = take_in(&mut draft, execution, sequence, observation, is_new);
@@ -55,7 +54,7 @@ impl Orchestrator {
         if matters && is_now {
             self.plan_into(world, &mut draft);
         }
-        let commit = self.commit(world, &draft);
+        let commit = self.commit(world, &draft)?;
         // Those who wait first: whoever is marked may be looked at before the next mark.
         if ended {
             self.mark_waiting(world);
@@ -67,8 +66,8 @@ impl Orchestrator {
     }
 
     /// The report may repeat one whose commit is still on its way: it is acknowledged behind that.
-    fn unwanted(&self) -> Observed {
-        Observed::Unwanted(self.queue(vec![Txn::new()]))
+    fn unwanted(&self) -> Result<Observed, ChangeError> {
+        self.barrier().map(Observed::Unwanted)
     }
 
     /// Capacity became free: the next few waiting jobs get a look.

@@ -45,7 +45,7 @@ impl Orchestrator {
             draft.next_version(Arc::new(spec), "Job rerun requested");
             draft.record(None, rerun_event(&draft));
             self.plan_as(world, &mut draft, &evaluation);
-            self.commit(world, &draft)
+            self.commit(world, &draft)?
         };
         commit.durable().await?;
         Ok(Submitted { job_id: id.clone(), evaluation_id: evaluation.id })

@@ -74,7 +74,7 @@ impl Orchestrator {
         draft.set_state(JobState::Stopped, reason.to_owned(), BTreeMap::new());
         draft.record(None, stop_event(&draft, reason));
         self.plan_as(world, &mut draft, evaluation);
-        Ok(InProgress::Stopping(self.commit(world, &draft)))
+        Ok(InProgress::Stopping(self.commit(world, &draft)?))
     }
 }
 

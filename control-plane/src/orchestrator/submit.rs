@@ -153,7 +153,7 @@ impl Orchestrator {
                 return Ok(None);
             }
             self.plan_as(world, &mut draft, &evaluation);
-            self.commit_new(world, &draft)
+            self.commit_new(world, &draft)?
         };
         match commit.outcome().await {
             Ok(()) => {}
@@ -179,7 +179,7 @@ impl Orchestrator {
             draft.next_version(Arc::new(submission.spec.clone()), "Job update requested by user");
             draft.record(None, submitted_event("Job updated", draft.now()));
             self.plan_as(world, &mut draft, &evaluation);
-            self.commit(world, &draft)
+            self.commit(world, &draft)?
         };
         commit.durable().await?;
         Ok(Submitted { job_id: id.clone(), evaluation_id: evaluation.id })

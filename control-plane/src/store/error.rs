@@ -16,7 +16,7 @@ pub enum Error {
     Storage(#[source] Arc<dyn StdError + Send + Sync>),
 }
 
-/// Why a transaction was not acknowledged. Only after [`TxnError::Storage`] and [`TxnError::Closed`] may it still have
+/// Why a transaction was not acknowledged. Only after [`TxnError::Broken`] and [`TxnError::Closed`] may it still have
 /// taken effect; after all others it has not.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum TxnError {
@@ -34,4 +34,13 @@ pub enum TxnError {
     Closed,
     #[error("writing the store failed")]
     Storage(#[source] Arc<dyn StdError + Send + Sync>),
+    #[error("the store's log could not be written: it takes nothing more until it is opened again")]
+    Broken(#[source] Arc<dyn StdError + Send + Sync>),
+}
+
+impl TxnError {
+    /// Only opening the store again can help.
+    pub fn is_final(&self) -> bool {
+        matches!(self, Self::Broken(_) | Self::Closed)
+    }
 }

@@ -24,6 +24,9 @@ pub use self::memory::MemoryStore;
 pub use self::txn::{Guard, MAX_KEY_BYTES, MAX_TXN_BYTES, MAX_TXN_OPS, MAX_VALUE_BYTES, Txn};
 pub use self::watch::{Batch, Change, Compacted, MAX_LOG_BATCHES, MAX_LOG_BYTES, Watch};
 
+/// The outcome of a transaction that is queued.
+pub type Queued = BoxFuture<'static, Result<Revision, TxnError>>;
+
 /// An ordered, durable map with revisions. No method blocks for longer than it takes to read the pages asked for.
 pub trait Store: Send + Sync + 'static {
     /// The entry at `key`, if there is one.
@@ -44,12 +47,13 @@ pub trait Store: Send + Sync + 'static {
     /// It is queued before this returns, so transactions take effect in the order of the calls; the future only waits
     /// until the outcome is durable and may be dropped without recalling the transaction. A transaction that changes
     /// nothing (no puts, and deletes of absent keys only) gets the current revision and is not seen by watchers.
-    fn txn(&self, txn: Txn) -> BoxFuture<'static, Result<Revision, TxnError>>;
+    fn txn(&self, txn: Txn) -> Queued;
 
-    /// As [`Store::txn`] for each, one after the other, for a change that is too large for one transaction. A store that
-    /// bounds what waits takes them all or none.
-    fn txns(&self, txns: Vec<Txn>) -> Vec<BoxFuture<'static, Result<Revision, TxnError>>> {
-        txns.into_iter().map(|txn| self.txn(txn)).collect()
+    /// As [`Store::txn`] for each, one after the other, for a change that is too large for one transaction. What breaks
+    /// a limit, or finds no room in the queue, is refused at once, and then none of them is queued.
+    fn txns(&self, txns: Vec<Txn>) -> Result<Vec<Queued>, TxnError> {
+        txns.iter().try_for_each(Txn::check)?;
+        Ok(txns.into_iter().map(|txn| self.txn(txn)).collect())
     }
 
     /// Every batch from revision `from` on, which may lie in the future.

@@ -101,7 +101,7 @@ impl Txn {
     }
 
     /// Refuses what no store takes, before it is queued.
-    pub(super) fn check(&self) -> Result<(), TxnError> {
+    pub(crate) fn check(&self) -> Result<(), TxnError> {
         at_most("the number of guards of a transaction", self.guards.len(), MAX_TXN_OPS)?;
         at_most("the number of changes of a transaction", self.ops(), MAX_TXN_OPS)?;
         for key in self.keys() {

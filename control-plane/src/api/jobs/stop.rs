@@ -8,7 +8,7 @@ use bacalhau_protocol::api::StopJobResponse;
 
 use super::lookup;
 use crate::api::answer::Answer;
-use crate::api::body::JsonBody;
+use crate::api::body::{self, JsonBody};
 use crate::api::caller::{Action, Caller, Resource, authorize};
 use crate::api::error::ApiError;
 use crate::api::query::Params;
@@ -24,10 +24,11 @@ pub(in crate::api) async fn stop(
     mut body: JsonBody,
 ) -> Result<Answer<StopJobResponse>, ApiError> {
     let in_body = body.text("reason")?;
-    let reason = if in_body.is_empty() { params.text("reason") } else { &in_body };
+    let reason = if in_body.is_empty() { params.text("reason").to_owned() } else { in_body };
+    let reason = body::short("reason", reason)?;
     let job = lookup::job(&api, &text, params.namespace()).await?;
     authorize(&caller, Action::Write, Resource::Job { submitter: &job.submitter })?;
-    let evaluation_id = match api.parts.orchestrator.stop(&job.id, reason).await? {
+    let evaluation_id = match api.parts.orchestrator.stop(&job.id, &reason).await? {
         Stopped::Now(evaluation) => evaluation.to_string(),
         Stopped::Already => String::new(),
     };

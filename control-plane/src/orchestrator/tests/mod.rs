@@ -5,6 +5,7 @@ mod jobs;
 mod nodes;
 mod reports;
 mod retention;
+mod slow_disk;
 mod waiting;
 
 use std::collections::BTreeMap;

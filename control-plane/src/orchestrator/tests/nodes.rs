@@ -24,6 +24,8 @@ async fn a_rejected_nodes_work_ends_and_a_deleted_node_must_ask_again() {
     let job = orchestrator.submit(submission(None, spec(JobType::Ops, 0))).await.unwrap().job_id;
     let id = NodeId::parse("n1").unwrap();
     orchestrator.change_node(&id, NodeChange::Reject, "stolen").await.unwrap();
+    settle(&orchestrator);
+    orchestrator.caught_up().await.unwrap();
     let execution = executions(&orchestrator, &job).await.remove(0);
     assert_eq!(execution.observed, ObservedState::Failed);
     assert!(execution.observed_message.contains("node has been rejected"));

@@ -34,7 +34,7 @@ pub use self::wal::SEGMENT_BYTES;
 use self::wal::Wal;
 use self::writer::Writer;
 use super::watch::Log;
-use super::{Compacted, Entry, Error, Range, Revision, Store, Txn, TxnError, Watch};
+use super::{Compacted, Entry, Error, Queued, Range, Revision, Store, Txn, TxnError, Watch};
 
 /// How a store is opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -138,18 +138,20 @@ impl Store for HeedStore {
         .boxed()
     }
 
-    fn txn(&self, txn: Txn) -> BoxFuture<'static, Result<Revision, TxnError>> {
-        self.txns(vec![txn]).pop().unwrap_or_else(|| ready(Err(TxnError::Closed)).boxed())
+    fn txn(&self, txn: Txn) -> Queued {
+        let queued = self.txns(vec![txn]).map(|mut queued| queued.pop());
+        match queued {
+            Ok(Some(queued)) => queued,
+            Ok(None) => ready(Err(TxnError::Closed)).boxed(),
+            Err(refused) => ready(Err(refused)).boxed(),
+        }
     }
 
-    fn txns(&self, txns: Vec<Txn>) -> Vec<BoxFuture<'static, Result<Revision, TxnError>>> {
-        let checked = txns.iter().try_for_each(Txn::check);
+    fn txns(&self, txns: Vec<Txn>) -> Result<Vec<Queued>, TxnError> {
+        txns.iter().try_for_each(Txn::check)?;
         let (waiting, outcomes): (Vec<_>, Vec<_>) = txns.into_iter().map(wait_with).unzip();
-        let count = waiting.len();
-        match checked.and_then(|()| self.queue.push(waiting)) {
-            Ok(()) => outcomes.into_iter().map(answered).collect(),
-            Err(refused) => (0..count).map(|_| ready(Err(refused.clone())).boxed()).collect(),
-        }
+        self.queue.push(waiting)?;
+        Ok(outcomes.into_iter().map(answered).collect())
     }
 
     fn watch(&self, from: Revision) -> Result<Watch, Compacted> {
@@ -174,7 +176,7 @@ fn wait_with(txn: Txn) -> (Waiting, Outcome) {
 }
 
 /// The writer drops replies unanswered only when it dies.
-fn answered(outcome: Outcome) -> BoxFuture<'static, Result<Revision, TxnError>> {
+fn answered(outcome: Outcome) -> Queued {
     async { outcome.await.unwrap_or(Err(TxnError::Closed)) }.boxed()
 }
 

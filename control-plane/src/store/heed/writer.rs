@@ -1,3 +1,4 @@
+use std::error::Error as _;
 use std::sync::Arc;
 
 use super::environment::Environment;
@@ -24,14 +25,14 @@ impl Writer {
         while let Some(group) = self.queue.take_group() {
             match self.commit(&group) {
                 Ok(outcome) => self.acknowledge(group, outcome),
-                Err(cause) => refuse(group, &cause),
+                Err(error) => refuse(group, &error),
             }
         }
     }
 
     /// Applies the group and syncs it once. A refused member changes nothing.
-    fn commit(&mut self, group: &[Waiting]) -> Result<Outcome, Cause> {
-        self.make_room(Wal::bound(group.iter().map(|waiting| &waiting.txn)))?;
+    fn commit(&mut self, group: &[Waiting]) -> Result<Outcome, TxnError> {
+        self.make_room(Wal::bound(group.iter().map(|waiting| &waiting.txn))).map_err(TxnError::Storage)?;
         let outcome = snapshot::read(&self.environment, &self.layers, |mut snapshot| {
             let mut outcome = Outcome::at(snapshot.view.revision);
             for waiting in group {
@@ -40,9 +41,9 @@ impl Writer {
             outcome.active = snapshot.view.active;
             Ok(outcome)
         });
-        let outcome = outcome.map_err(|error| Arc::new(error) as Cause)?;
+        let outcome = outcome.map_err(|error| TxnError::Storage(Arc::new(error)))?;
         if !outcome.batches.is_empty() {
-            self.wal.append(&outcome.batches).map_err(|error| Arc::new(error) as Cause)?;
+            self.wal.append(&outcome.batches).map_err(|error| TxnError::Broken(Arc::new(error)))?;
         }
         Ok(outcome)
     }
@@ -105,9 +106,10 @@ impl Outcome {
     }
 }
 
-fn refuse(group: Vec<Waiting>, cause: &Cause) {
-    tracing::error!(error = %cause, members = group.len(), "a group of transactions could not be committed");
+fn refuse(group: Vec<Waiting>, error: &TxnError) {
+    let cause = error.source().map(ToString::to_string);
+    tracing::error!(%error, cause, members = group.len(), "a group of transactions could not be committed");
     for waiting in group {
-        drop(waiting.reply.send(Err(TxnError::Storage(Arc::clone(cause)))));
+        drop(waiting.reply.send(Err(error.clone())));
     }
 }

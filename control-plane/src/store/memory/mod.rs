@@ -10,7 +10,7 @@ use futures_util::future::{BoxFuture, FutureExt, ready};
 
 use super::apply::{Keyspace, Verdict, apply};
 use super::watch::Log;
-use super::{Compacted, Entry, Error, Range, Revision, Store, Txn, TxnError, Watch};
+use super::{Compacted, Entry, Error, Queued, Range, Revision, Store, Txn, TxnError, Watch};
 
 pub struct MemoryStore {
     state: Mutex<State>,
@@ -72,7 +72,7 @@ impl Store for MemoryStore {
         ready(Ok(self.state().range(start, end, limit, reverse))).boxed()
     }
 
-    fn txn(&self, txn: Txn) -> BoxFuture<'static, Result<Revision, TxnError>> {
+    fn txn(&self, txn: Txn) -> Queued {
         ready(self.commit(&txn)).boxed()
     }
 
