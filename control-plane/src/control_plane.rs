@@ -100,6 +100,11 @@ impl ControlPlane {
         Ok(Self { orchestrator, fleet, fleet_address, api, join_string, join_file, stop, tasks })
     }
 
+    /// Returns when the control plane can do no more than be shut down: its store takes nothing until it is opened again.
+    pub async fn failed(&self) {
+        self.orchestrator.store_ended().await;
+    }
+
     /// The state and its changes, for callers in the same process.
     pub fn orchestrator(&self) -> &Orchestrator {
         &self.orchestrator

@@ -69,7 +69,10 @@ impl Serve {
             None => Ok(()),
         };
         let ended = match announced {
-            Ok(()) => signals::end_requested().await.context("listening for signals"),
+            Ok(()) => tokio::select! {
+                asked = signals::end_requested() => asked.context("listening for signals"),
+                failed = node.failed() => Err(failed),
+            },
             failed => failed,
         };
         // Whatever went wrong: what runs is stopped in order.

@@ -68,6 +68,18 @@ impl Node {
         Some(Announcement::new(orchestrator, &self.advertise, &self.api_scheme))
     }
 
+    /// Returns when a part of the node can only be started anew, saying why.
+    pub async fn failed(&self) -> anyhow::Error {
+        match &self.orchestrator {
+            Some(orchestrator) => orchestrator.failed().await,
+            None => std::future::pending().await,
+        }
+        anyhow::anyhow!(
+            "the orchestrator's store could not be written, see the log; nothing that was acknowledged is lost, and a \
+             restart reads back what the store holds"
+        )
+    }
+
     /// Stops what runs, nodes before the orchestrator they speak to.
     pub async fn shutdown(self) {
         if let Some(agent) = self.agent {
