@@ -56,16 +56,16 @@ pub(super) fn config(
 }
 
 /// How many nodes are known and how many are there.
-pub(super) fn debug(
+pub(super) async fn debug(
     State(api): State<Arc<Api>>,
     Extension(caller): Extension<Caller>,
-) -> Ready<Result<Answer<Value>, ApiError>> {
-    ready(count_nodes(&api, &caller).map(Answer))
+) -> Result<Answer<Value>, ApiError> {
+    count_nodes(&api, &caller).await.map(Answer)
 }
 
-fn count_nodes(api: &Api, caller: &Caller) -> Result<Value, ApiError> {
+async fn count_nodes(api: &Api, caller: &Caller) -> Result<Value, ApiError> {
     authorize(caller, Action::Read, Resource::Agent)?;
-    let nodes = api.parts.orchestrator.nodes("")?;
+    let nodes = api.parts.orchestrator.nodes("").await?;
     let connected = nodes.iter().filter(|node| node.is_connected).count();
     Ok(json!({"Nodes": {"Known": nodes.len(), "Connected": connected}}))
 }

@@ -1,7 +1,6 @@
 //! Nodes (api.md 3.12 to 3.14).
 
 use std::cmp::{Ordering, Reverse};
-use std::future::{Ready, ready};
 use std::sync::Arc;
 
 use axum::Extension;
@@ -20,23 +19,24 @@ use super::routes::Api;
 use crate::orchestrator::{NodeChange, NodeStatus};
 
 /// All nodes that match, sorted.
-pub(super) fn list(
+pub(super) async fn list(
     State(api): State<Arc<Api>>,
     Extension(caller): Extension<Caller>,
     params: Params,
-) -> Ready<Result<Answer<ListNodesResponse>, ApiError>> {
-    let nodes = matching(&api, &caller, &params);
-    ready(nodes.map(|nodes| Answer(ListNodesResponse { next_token: String::new(), nodes })))
+) -> Result<Answer<ListNodesResponse>, ApiError> {
+    let nodes = matching(&api, &caller, &params).await?;
+    Ok(Answer(ListNodesResponse { next_token: String::new(), nodes }))
 }
 
 /// One node by its id or the start of it.
-pub(super) fn get(
+pub(super) async fn get(
     State(api): State<Arc<Api>>,
     Extension(caller): Extension<Caller>,
     Path(text): Path<String>,
-) -> Ready<Result<Answer<GetNodeResponse>, ApiError>> {
-    let found = authorize(&caller, Action::Read, Resource::Nodes).and_then(|()| find(&api, &text));
-    ready(found.map(|node| Answer(GetNodeResponse { node: show(node) })))
+) -> Result<Answer<GetNodeResponse>, ApiError> {
+    authorize(&caller, Action::Read, Resource::Nodes)?;
+    let node = find(&api, &text).await?;
+    Ok(Answer(GetNodeResponse { node: show(node) }))
 }
 
 /// Approves, rejects or deletes a node.
@@ -56,13 +56,13 @@ pub(super) async fn change(
             return Err(ApiError::bad_request(message));
         }
     };
-    let node = find(&api, &text)?;
     let message = body::short("Message", body.text("Message")?)?;
+    let node = find(&api, &text).await?;
     api.parts.orchestrator.change_node(&node.record.id, change, &message).await?;
     Ok(Answer(NodeActionResponse { success: true, error: String::new() }))
 }
 
-fn matching(api: &Api, caller: &Caller, params: &Params) -> Result<Vec<NodeState>, ApiError> {
+async fn matching(api: &Api, caller: &Caller, params: &Params) -> Result<Vec<NodeState>, ApiError> {
     authorize(caller, Action::Read, Resource::Nodes)?;
     let (wanted, order) = (params.selector()?, order(params.text("order_by"))?);
     let (approval, status) = (params.text("filter-approval"), params.text("filter-status"));
@@ -71,8 +71,8 @@ fn matching(api: &Api, caller: &Caller, params: &Params) -> Result<Vec<NodeState
         is(approval, record.membership.as_str())
             && is(status, connection(is_connected).as_str())
             && selector::matches(&wanted, &record.info.labels)
-    })?;
-    let mut nodes: Vec<NodeState> = found.into_iter().map(show).collect();
+    });
+    let mut nodes: Vec<NodeState> = found.await?.into_iter().map(show).collect();
     nodes.sort_by(|a, b| order(a, b).then_with(|| a.info.node_id.cmp(&b.info.node_id)));
     if params.flag("reverse")? {
         nodes.reverse();
@@ -84,8 +84,8 @@ fn matching(api: &Api, caller: &Caller, params: &Params) -> Result<Vec<NodeState
     Ok(nodes)
 }
 
-fn find(api: &Api, text: &str) -> Result<NodeStatus, ApiError> {
-    let mut found = api.parts.orchestrator.nodes(text)?;
+async fn find(api: &Api, text: &str) -> Result<NodeStatus, ApiError> {
+    let mut found = api.parts.orchestrator.nodes(text).await?;
     if let Some(exact) = found.iter().position(|node| node.record.id.as_str() == text) {
         return Ok(found.swap_remove(exact));
     }

@@ -13,6 +13,7 @@ mod housekeeping;
 mod nodes;
 mod observe;
 mod rerun;
+mod revise;
 mod stop;
 mod submit;
 mod waiting;

@@ -149,25 +149,28 @@ impl Orchestrator {
         Ok(commit.durable().await?)
     }
 
-    /// All nodes, or those whose id begins with `start`, as they are now.
-    pub fn nodes(&self, start: &str) -> Result<Vec<NodeStatus>, ChangeError> {
-        self.nodes_that(start, |_, _| true)
+    /// All nodes, or those whose id begins with `start`, as they are now. What is told of them is durable.
+    pub async fn nodes(&self, start: &str) -> Result<Vec<NodeStatus>, ChangeError> {
+        self.nodes_that(start, |_, _| true).await
     }
 
     /// Those of them that are `wanted`, which is told their record and whether they can be reached. The world is locked
     /// only while they are looked up.
-    pub fn nodes_that(
+    pub async fn nodes_that(
         &self,
         start: &str,
         wanted: impl Fn(&NodeRecord, bool) -> bool,
     ) -> Result<Vec<NodeStatus>, ChangeError> {
-        let found: Vec<_> = {
+        let (found, told): (Vec<_>, _) = {
             let mut guard = self.world();
             let world = guard.get()?;
             let records =
                 world.node_records_from(start).take_while(|record| record.id.as_str().starts_with(start));
-            records.map(|record| (record.clone(), world.nodes().get(&record.id).cloned())).collect()
+            let found =
+                records.map(|record| (record.clone(), world.nodes().get(&record.id).cloned())).collect();
+            (found, self.barrier()?)
         };
+        told.durable().await?;
         Ok(self.inner.nodes.statuses(found, wanted))
     }
 

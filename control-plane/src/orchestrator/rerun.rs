@@ -9,7 +9,7 @@ use bacalhau_protocol::model::{Event, JobState, topic};
 use super::evaluate::evaluation;
 use super::{ChangeError, Orchestrator, Submitted};
 use crate::clock;
-use crate::state::Draft;
+use crate::state::{Draft, LiveJob};
 
 /// Why a job was not run again.
 #[derive(Debug, thiserror::Error)]
@@ -29,25 +29,23 @@ impl Orchestrator {
     /// Runs a version of a job again (the current one when `version` is absent), as its next version.
     pub async fn rerun(&self, id: &JobId, version: Option<u64>) -> Result<Submitted, RerunError> {
         let evaluation = evaluation();
-        let _one_at_a_time = self.inner.revival.lock().await;
-        self.revive(id).await?;
-        let current = self.world().get()?.job(id).map(|job| job.head.version);
-        let current = current.ok_or_else(|| RerunError::NotFound(id.clone()))?;
-        let spec = self.reader().spec(id, version.unwrap_or(current)).await.map_err(ChangeError::from)?;
-        let commit = {
-            let mut guard = self.world();
-            let world = guard.get()?;
-            let job = world.job(id).ok_or_else(|| RerunError::NotFound(id.clone()))?;
+        let older = match version {
+            Some(version) => {
+                Some(Arc::new(self.reader().spec(id, version).await.map_err(ChangeError::from)?))
+            }
+            None => None,
+        };
+        let change = |job: &LiveJob| {
             if matches!(job.head.state, JobState::Pending | JobState::Queued) {
                 return Err(RerunError::NotYet(job.head.state));
             }
             let mut draft = Draft::change(job, clock::now());
-            draft.next_version(Arc::new(spec), "Job rerun requested");
+            draft.next_version(older.unwrap_or_else(|| job.spec.clone()), "Job rerun requested");
             draft.record(None, rerun_event(&draft));
-            self.plan_as(world, &mut draft, &evaluation);
-            self.commit(world, &draft)?
+            Ok(draft)
         };
-        commit.durable().await?;
+        let commit = self.revise(id, &evaluation, change).await?;
+        commit.ok_or_else(|| RerunError::NotFound(id.clone()))?.durable().await?;
         Ok(Submitted { job_id: id.clone(), evaluation_id: evaluation.id })
     }
 }

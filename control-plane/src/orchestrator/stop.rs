@@ -44,18 +44,22 @@ impl Orchestrator {
     /// Stops a job. When this returns, that is on disk; the nodes hear it at once.
     pub async fn stop(&self, id: &JobId, reason: &str) -> Result<Stopped, StopError> {
         let evaluation = evaluation();
-        let state = match self.stop_in_progress(id, reason, &evaluation)? {
+        match self.stop_in_progress(id, reason, &evaluation)? {
             InProgress::Stopping(commit) => {
                 commit.durable().await?;
-                return Ok(Stopped::Now(evaluation.id));
+                Ok(Stopped::Now(evaluation.id))
             }
-            InProgress::Ended(state) => state,
-            InProgress::No => {
+            InProgress::Ended(state, told) => {
+                told.durable().await?;
+                already(state)
+            }
+            // Its end may be on its way to where it is read.
+            InProgress::No(told) => {
+                told.durable().await?;
                 let head = self.reader().head(id).await?;
-                head.ok_or_else(|| StopError::NotFound(id.clone()))?.state
+                already(head.ok_or_else(|| StopError::NotFound(id.clone()))?.state)
             }
-        };
-        already(state)
+        }
     }
 
     fn stop_in_progress(
@@ -66,9 +70,9 @@ impl Orchestrator {
     ) -> Result<InProgress, ChangeError> {
         let mut guard = self.world();
         let world = guard.get()?;
-        let Some(job) = world.job(id) else { return Ok(InProgress::No) };
+        let Some(job) = world.job(id) else { return Ok(InProgress::No(self.barrier()?)) };
         if job.head.state.is_terminal() {
-            return Ok(InProgress::Ended(job.head.state));
+            return Ok(InProgress::Ended(job.head.state, self.barrier()?));
         }
         let mut draft = Draft::change(job, clock::now());
         draft.set_state(JobState::Stopped, reason.to_owned(), BTreeMap::new());
@@ -78,11 +82,11 @@ impl Orchestrator {
     }
 }
 
-/// Where the world has a job that is to be stopped.
+/// Where the world has a job that is to be stopped; wait for the commit before anything is told of it.
 enum InProgress {
     Stopping(Commit),
-    Ended(JobState),
-    No,
+    Ended(JobState, Commit),
+    No(Commit),
 }
 
 fn already(state: JobState) -> Result<Stopped, StopError> {

@@ -10,7 +10,7 @@ use bacalhau_protocol::time::Timestamp;
 use super::evaluate::evaluation;
 use super::{ChangeError, Orchestrator};
 use crate::scheduler::Evaluation;
-use crate::state::{Draft, LiveJob, World};
+use crate::state::{Draft, LiveJob};
 use crate::store::TxnError;
 use crate::{clock, entropy};
 
@@ -84,19 +84,18 @@ impl Orchestrator {
         for _ in 1..MAX_TRIES {
             match self.try_submit(&submission).await? {
                 Some(submitted) => return Ok(submitted),
-                None => tracing::debug!(name = ?submission.name, "name taken in between, looking again"),
+                None => {
+                    tracing::debug!(name = ?submission.name, "name taken or given up in between, looking again")
+                }
             }
         }
         self.try_submit(&submission).await?.ok_or_else(|| ChangeError::Recovering.into())
     }
 
-    /// `None` when another submission took the name in between.
+    /// `None` when another submission took the name in between, or the job that held it was forgotten.
     async fn try_submit(&self, submission: &Submission) -> Result<Option<Submitted>, SubmitError> {
         match self.holder(submission).await? {
-            Some(id) => {
-                let _one_at_a_time = self.inner.revival.lock().await;
-                self.update(&id, submission, evaluation()).await.map(Some)
-            }
+            Some(id) => self.update(&id, submission, evaluation()).await,
             None => self.create(submission, evaluation()).await,
         }
     }
@@ -168,36 +167,17 @@ impl Orchestrator {
         id: &JobId,
         submission: &Submission,
         evaluation: Evaluation,
-    ) -> Result<Submitted, SubmitError> {
-        self.revive(id).await?;
-        let commit = {
-            let mut guard = self.world();
-            let world = guard.get()?;
-            let job = world.job(id).ok_or(ChangeError::Recovering)?;
+    ) -> Result<Option<Submitted>, SubmitError> {
+        let change = |job: &LiveJob| {
             check_update(job, submission)?;
             let mut draft = Draft::change(job, clock::now());
             draft.next_version(Arc::new(submission.spec.clone()), "Job update requested by user");
             draft.record(None, submitted_event("Job updated", draft.now()));
-            self.plan_as(world, &mut draft, &evaluation);
-            self.commit(world, &draft)?
+            Ok::<_, SubmitError>(draft)
         };
+        let Some(commit) = self.revise(id, &evaluation, change).await? else { return Ok(None) };
         commit.durable().await?;
-        Ok(Submitted { job_id: id.clone(), evaluation_id: evaluation.id })
-    }
-
-    /// Reads an ended job back into the world. The caller holds the revival lock.
-    pub(super) async fn revive(&self, id: &JobId) -> Result<(), ChangeError> {
-        if self.world().get()?.job(id).is_some() {
-            return Ok(());
-        }
-        if let Some(job) = crate::state::load_job(self.reader(), id).await? {
-            let mut guard = self.world();
-            let world: &mut World = guard.get()?;
-            if world.job(id).is_none() {
-                world.insert_job(job);
-            }
-        }
-        Ok(())
+        Ok(Some(Submitted { job_id: id.clone(), evaluation_id: evaluation.id }))
     }
 }
 

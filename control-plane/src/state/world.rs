@@ -229,7 +229,14 @@ impl World {
         }
     }
 
-    /// Forgets a job whose first transaction was refused.
+    /// Drops a job of which nothing is in progress.
+    pub fn settle(&mut self, id: &JobId) {
+        if self.jobs.get(id).is_some_and(LiveJob::is_settled) {
+            self.withdraw(id);
+        }
+    }
+
+    /// Forgets a job: its first transaction was refused, or nobody waits for its end any more.
     pub fn withdraw(&mut self, id: &JobId) {
         let Some(job) = self.jobs.remove(id) else { return };
         for execution in job.executions.values().filter(|execution| execution.may_be_running()) {

@@ -15,6 +15,111 @@ async fn on_slow_disk() -> (Arc<SlowDisk>, Orchestrator) {
     (disk, orchestrator)
 }
 
+/// Waits for the disk, and has not been answered so far.
+fn must_wait<T>(answer: &mut std::pin::Pin<Box<impl Future<Output = T>>>) {
+    assert!(answer.now_or_never().is_none(), "it is not durable");
+}
+
+async fn a_batch_job(orchestrator: &Orchestrator) -> (JobId, Execution) {
+    let job = orchestrator.submit(submission(Some("report"), spec(JobType::Batch, 1))).await.unwrap().job_id;
+    let execution = executions(orchestrator, &job).await.remove(0);
+    (job, execution)
+}
+
+fn completes(orchestrator: &Orchestrator, execution: &Execution) {
+    let end = observation(&execution.id, ObservedState::Completed);
+    assert!(matches!(orchestrator.observe(&execution.node_id, 1, end), Ok(Observed::Commit(_))));
+}
+
+#[tokio::test]
+async fn an_end_on_its_way_to_the_disk_is_not_lost_when_the_job_is_changed() {
+    for is_rerun in [true, false] {
+        let (disk, orchestrator) = on_slow_disk().await;
+        let (job, execution) = a_batch_job(&orchestrator).await;
+        disk.hold();
+        completes(&orchestrator, &execution);
+        let mut change = Box::pin(async {
+            if is_rerun {
+                return orchestrator.rerun(&job, None).await.unwrap();
+            }
+            let update = Submission { force: true, ..submission(Some("report"), spec(JobType::Batch, 1)) };
+            orchestrator.submit(update).await.unwrap()
+        });
+        must_wait(&mut change);
+        disk.release();
+        change.await;
+
+        let again = start(disk).await;
+        let head = again.reader().head(&job).await.unwrap().unwrap();
+        assert_eq!((head.version, head.ended), (2, None));
+        assert!(again.world().get().unwrap().job(&job).is_some(), "a restart finds it in progress");
+        let ended = again.reader().ended_before(Timestamp(i64::MAX), 10).await.unwrap();
+        assert!(ended.is_empty(), "{ended:?}");
+        let stored = again.reader().execution(&job, &execution.id).await.unwrap().unwrap();
+        assert_eq!(stored.observed, ObservedState::Completed);
+        let history = history(&again, &job).await;
+        let sequences: Vec<u64> = history.iter().map(|entry| entry.sequence).collect();
+        assert_eq!(sequences, (1..=head.history).collect::<Vec<_>>(), "nothing was written over");
+        let ends = history.iter().filter(|entry| entry.event.message == "Completed");
+        assert_eq!(ends.count(), 1, "{history:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_job_whose_end_is_on_its_way_to_the_disk_counts_as_ended() {
+    let (disk, orchestrator) = on_slow_disk().await;
+    let (job, execution) = a_batch_job(&orchestrator).await;
+    disk.hold();
+    completes(&orchestrator, &execution);
+    let mut stopped = Box::pin(orchestrator.stop(&job, ""));
+    must_wait(&mut stopped);
+    disk.release();
+    assert!(matches!(stopped.await, Err(StopError::Ended(JobState::Completed))));
+}
+
+#[tokio::test]
+async fn nobody_hears_of_a_stop_that_is_not_durable() {
+    let (disk, orchestrator) = on_slow_disk().await;
+    let job = orchestrator.submit(submission(None, spec(JobType::Service, 1))).await.unwrap().job_id;
+    disk.hold();
+    let mut first = Box::pin(orchestrator.stop(&job, ""));
+    let mut second = Box::pin(orchestrator.stop(&job, ""));
+    must_wait(&mut first);
+    must_wait(&mut second);
+    disk.release();
+    assert!(matches!(first.await.unwrap(), Stopped::Now(_)));
+    assert_eq!(second.await.unwrap(), Stopped::Already);
+}
+
+#[tokio::test]
+async fn nobody_hears_of_a_job_that_is_not_durable() {
+    let (disk, orchestrator) = on_slow_disk().await;
+    disk.hold();
+    let mut first = Box::pin(orchestrator.submit(submission(Some("web"), spec(JobType::Service, 1))));
+    let mut second = Box::pin(orchestrator.submit(submission(Some("web"), spec(JobType::Service, 1))));
+    must_wait(&mut first);
+    must_wait(&mut second);
+    disk.release();
+    first.await.unwrap();
+    assert!(matches!(second.await, Err(SubmitError::Unchanged { .. })));
+}
+
+#[tokio::test]
+async fn nobody_sees_an_approval_that_is_not_durable() {
+    let (disk, orchestrator) = on_slow_disk().await;
+    join(&orchestrator, "n2", true).await;
+    let id = NodeId::parse("n2").unwrap();
+    disk.hold();
+    let approve = NodeChange::Approve { replace_key: false };
+    let mut approved = Box::pin(orchestrator.change_node(&id, approve, ""));
+    must_wait(&mut approved);
+    let mut shown = Box::pin(orchestrator.nodes("n2"));
+    must_wait(&mut shown);
+    disk.release();
+    approved.await.unwrap();
+    assert_eq!(shown.await.unwrap()[0].record.membership, Membership::Approved);
+}
+
 #[tokio::test]
 async fn what_finds_no_room_is_refused_and_changes_nothing() {
     let (disk, orchestrator) = on_slow_disk().await;

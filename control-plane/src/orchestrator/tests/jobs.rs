@@ -136,3 +136,17 @@ async fn an_update_of_a_service_replaces_a_part_at_a_time() {
     let live: Vec<_> = executions(&orchestrator, &job).await.into_iter().filter(Execution::is_live).collect();
     assert!(live.len() == 4 && live.iter().all(|execution| execution.job_version == 2));
 }
+
+#[tokio::test]
+async fn a_refused_change_leaves_an_ended_job_out_of_memory() {
+    let orchestrator = with_nodes(&["n1"]).await;
+    let job = orchestrator.submit(submission(Some("report"), spec(JobType::Batch, 1))).await.unwrap().job_id;
+    let execution = executions(&orchestrator, &job).await.remove(0);
+    report(&orchestrator, &execution, 1, ObservedState::Completed).await;
+    let same = orchestrator.submit(submission(Some("report"), spec(JobType::Batch, 1))).await;
+    assert!(matches!(same, Err(SubmitError::Unchanged { .. })));
+    let other_type = orchestrator.submit(submission(Some("report"), spec(JobType::Ops, 0))).await;
+    assert!(matches!(other_type, Err(SubmitError::TypeChanged { .. })));
+    orchestrator.rerun(&job, Some(7)).await.unwrap_err();
+    assert_eq!(orchestrator.world().get().unwrap().jobs().count(), 0);
+}

@@ -31,7 +31,7 @@ async fn a_rejected_nodes_work_ends_and_a_deleted_node_must_ask_again() {
     assert!(execution.observed_message.contains("node has been rejected"));
     assert_eq!(state(&orchestrator, &job).await, JobState::Failed);
     orchestrator.change_node(&id, NodeChange::Delete, "").await.unwrap();
-    assert!(orchestrator.nodes("").unwrap().is_empty());
+    assert!(orchestrator.nodes("").await.unwrap().is_empty());
     let info = info("n1");
     let guest = Guest { info: &info, key: "n1", has_secret: false, manual_approval: false };
     assert!(matches!(orchestrator.greet(&guest).unwrap().greeting, Greeting::Refused(_)));
