@@ -41,15 +41,19 @@ impl Orchestrator {
         let now = clock::now();
         let mut guard = self.world();
         let world = guard.get()?;
-        let Some((job, execution)) = find(world, node, &observation) else { return self.unwanted() };
-        let Some(live) = world.job(&job) else { return self.unwanted() };
+        // A repeat may be one whose commit is still on its way: it is acknowledged behind that.
+        let unwanted = || Ok(Observed::Unwanted(self.barrier()?));
+        let Some((job, execution)) = find(world, node, &observation) else { return unwanted() };
+        let Some(live) = world.job(&job) else { return unwanted() };
+        if sequence <= execution.observed_sequence {
+            return unwanted();
+        }
         let mut draft = Draft::change(live, now);
-        let is_new = sequence > execution.observed_sequence;
-        let ended = take_in(&mut draft, execution, sequence, observation, is_new);
+        let ended = take_in(&mut draft, execution, sequence, observation);
         // What only says that things go on changes no plan, but for the time at which the execution is overdue, and for
         // an older version that waits for its successor.
         let is_watched = live.spec.task.timeouts.execution().is_some() || live.is_rolling();
-        let matters = is_new && (ended || is_watched);
+        let matters = ended || is_watched;
         let is_now = live.executions.len() <= MAX_INLINE_EXECUTIONS && !is_outranked(world, live);
         if matters && is_now {
             self.plan_into(world, &mut draft);
@@ -63,11 +67,6 @@ impl Orchestrator {
             self.mark(world, &job);
         }
         Ok(Observed::Commit(commit))
-    }
-
-    /// The report may repeat one whose commit is still on its way: it is acknowledged behind that.
-    fn unwanted(&self) -> Result<Observed, ChangeError> {
-        self.barrier().map(Observed::Unwanted)
     }
 
     /// Capacity became free: the next few waiting jobs get a look.
@@ -91,26 +90,17 @@ fn find(world: &World, node: &NodeId, observation: &Observation) -> Option<(JobI
 }
 
 /// Puts the observation into the draft; says whether the execution ended with it.
-fn take_in(
-    draft: &mut Draft,
-    mut execution: Execution,
-    sequence: u64,
-    observation: Observation,
-    is_new: bool,
-) -> bool {
-    let id = execution.id.clone();
-    if is_new {
-        execution.observed_sequence = sequence;
-        execution.observed = observation.state.max(execution.observed);
-        execution.observed_message = cut(observation.message);
-        execution.published = observation.published.filter(is_small).or(execution.published);
-        execution.output = observation.output.map(bounded).or(execution.output);
-        let mut reached = execution.modified;
-        for event in observation.events.into_iter().take(MAX_EVENTS).map(tidy) {
-            // A device that has just started may know the time only roughly, and history goes forward.
-            reached = event.at.min(draft.now()).max(reached);
-            draft.record(Some(id.clone()), Event { at: reached, ..event });
-        }
+fn take_in(draft: &mut Draft, mut execution: Execution, sequence: u64, observation: Observation) -> bool {
+    execution.observed_sequence = sequence;
+    execution.observed = observation.state.max(execution.observed);
+    execution.observed_message = cut(observation.message);
+    execution.published = observation.published.filter(is_small).or(execution.published);
+    execution.output = observation.output.map(bounded).or(execution.output);
+    let mut reached = execution.modified;
+    for event in observation.events.into_iter().take(MAX_EVENTS).map(tidy) {
+        // A device that has just started may know the time only roughly, and history goes forward.
+        reached = event.at.min(draft.now()).max(reached);
+        draft.record(Some(execution.id.clone()), Event { at: reached, ..event });
     }
     let ended = execution.observed.is_terminal();
     if ended {

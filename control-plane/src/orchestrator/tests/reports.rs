@@ -83,3 +83,18 @@ async fn the_longest_report_of_a_node_is_taken() {
     assert_eq!(state(&orchestrator, &job).await, JobState::Completed);
     assert!(history(&orchestrator, &job).await.len() >= 32);
 }
+
+#[tokio::test]
+async fn a_repeated_report_writes_nothing() {
+    let orchestrator = with_nodes(&["n1"]).await;
+    let job = orchestrator.submit(submission(None, spec(JobType::Service, 1))).await.unwrap().job_id;
+    let execution = executions(&orchestrator, &job).await.remove(0);
+    assert!(report(&orchestrator, &execution, 5, ObservedState::Running).await);
+    let before = (executions(&orchestrator, &job).await, orchestrator.reader().head(&job).await.unwrap());
+    for sequence in [5, 4] {
+        assert!(!report(&orchestrator, &execution, sequence, ObservedState::Running).await);
+    }
+    orchestrator.caught_up().await.unwrap();
+    let after = (executions(&orchestrator, &job).await, orchestrator.reader().head(&job).await.unwrap());
+    assert_eq!(before, after);
+}
