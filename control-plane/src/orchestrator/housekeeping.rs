@@ -9,6 +9,7 @@ use bacalhau_protocol::wire::record::{self, Kind};
 
 use super::{ChangeError, Orchestrator};
 use crate::clock;
+use crate::scheduler::Reachable;
 use crate::state::{HistoryEntry, ReadError, keys};
 use crate::store::{Entry, Store, Txn, prefix_end};
 
@@ -49,23 +50,53 @@ impl Orchestrator {
         }
     }
 
-    /// Forgets up to [`JOBS_PER_ROUND`] jobs; says how many.
+    /// Forgets up to [`JOBS_PER_ROUND`] jobs, those that ended first; says how many.
     pub async fn forget_round(&self) -> Result<usize, ChangeError> {
         let before = self.retained_since();
-        let jobs = self.reader().ended_before(before, JOBS_PER_ROUND).await?;
-        let mut forgotten = 0;
-        for id in &jobs {
-            let _no_update_meanwhile = self.inner.revival.lock().await;
-            // One that came back to life has no end any more; one that may still run somewhere is kept for its report.
-            if self.world().get()?.job(id).is_some() {
-                continue;
+        let (mut forgotten, mut last) = (0, None);
+        loop {
+            let jobs = self.reader().ended_before(before, last.as_ref(), JOBS_PER_ROUND).await?;
+            for (_, id) in &jobs {
+                forgotten += usize::from(self.forget_ended(id, before).await?);
             }
-            if let Some(head) = self.reader().head(id).await?.filter(|head| head.ended.is_some()) {
-                self.forget(&head).await?;
-                forgotten += 1;
+            last = jobs.last().map(|(place, _)| place.clone());
+            if forgotten > 0 || last.is_none() {
+                return Ok(forgotten);
             }
         }
-        Ok(forgotten)
+    }
+
+    async fn forget_ended(&self, id: &JobId, before: Timestamp) -> Result<bool, ChangeError> {
+        let _no_update_meanwhile = self.inner.revival.lock().await;
+        if !self.let_go(id, before)? {
+            return Ok(false);
+        }
+        self.caught_up().await?;
+        match self.reader().head(id).await?.filter(|head| head.ended.is_some_and(|ended| ended < before)) {
+            Some(head) => self.forget(&head).await.map(|()| true),
+            None => Ok(false),
+        }
+    }
+
+    /// Whether nobody needs the job in memory. One that came back to life is needed, and so is one that may still run on
+    /// a node which is there to report its end. A node that comes back later is told that it is not wanted any more.
+    fn let_go(&self, id: &JobId, before: Timestamp) -> Result<bool, ChangeError> {
+        let mut guard = self.world();
+        let world = guard.get()?;
+        let Some(job) = world.job(id) else { return Ok(true) };
+        let is_there = |execution: &Execution| {
+            execution.may_be_running()
+                && world
+                    .nodes()
+                    .get(&execution.node_id)
+                    .is_some_and(|node| node.reachable == Reachable::Connected)
+        };
+        let is_needed = job.head.ended.is_none_or(|ended| ended >= before)
+            || job.executions.values().any(|execution| is_there(execution));
+        if !is_needed {
+            world.withdraw(id);
+        }
+        Ok(!is_needed)
     }
 
     /// Forgets executions of services and daemons that ended longer ago than the retention, and all but the last

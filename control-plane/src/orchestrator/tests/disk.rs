@@ -53,7 +53,7 @@ async fn an_end_on_its_way_to_the_disk_is_not_lost_when_the_job_is_changed() {
         let head = again.reader().head(&job).await.unwrap().unwrap();
         assert_eq!((head.version, head.ended), (2, None));
         assert!(again.world().get().unwrap().job(&job).is_some(), "a restart finds it in progress");
-        let ended = again.reader().ended_before(Timestamp(i64::MAX), 10).await.unwrap();
+        let ended = again.reader().ended_before(Timestamp(i64::MAX), None, 10).await.unwrap();
         assert!(ended.is_empty(), "{ended:?}");
         let stored = again.reader().execution(&job, &execution.id).await.unwrap().unwrap();
         assert_eq!(stored.observed, ObservedState::Completed);

@@ -77,3 +77,33 @@ async fn blobs_of_stored_jobs_and_results_are_in_use() {
     let referenced = orchestrator.reader().referenced_blobs().await.unwrap();
     assert_eq!(referenced.into_iter().collect::<Vec<_>>(), [[7; 32], [10; 32]]);
 }
+
+#[tokio::test]
+async fn jobs_that_may_still_run_keep_nothing_else_and_not_for_ever() {
+    let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+    let settings = Settings::default();
+    let orchestrator = Orchestrator::start(store, settings, Duration::ZERO, clock::now()).await.unwrap();
+    join(&orchestrator, "n1", false).await;
+    let mut small = spec(JobType::Service, 1);
+    small.task.resources = resources(1);
+    let mut stopping = Vec::new();
+    for _ in 0..120 {
+        let job = orchestrator.submit(submission(None, small.clone())).await.unwrap().job_id;
+        stopping.extend(executions(&orchestrator, &job).await);
+        orchestrator.stop(&job, "").await.unwrap();
+    }
+    let job = orchestrator.submit(submission(None, spec(JobType::Batch, 1))).await.unwrap().job_id;
+    let execution = executions(&orchestrator, &job).await.remove(0);
+    report(&orchestrator, &execution, 1, ObservedState::Completed).await;
+
+    assert_eq!(orchestrator.forget_round().await.unwrap(), 1, "the node is there and will say of the others");
+    assert!(orchestrator.reader().head(&job).await.unwrap().is_none());
+    assert!(report(&orchestrator, &stopping[0], 2, ObservedState::Stopped).await);
+    orchestrator.node_disconnected(&stopping[0].node_id, "");
+    assert_eq!(orchestrator.forget_round().await.unwrap(), 100);
+    assert_eq!(orchestrator.forget_round().await.unwrap(), 20);
+    let mut guard = orchestrator.world();
+    let world = guard.get().unwrap();
+    assert_eq!(world.jobs().count(), 0);
+    assert_eq!(world.executions_on(&stopping[0].node_id).len(), 0);
+}

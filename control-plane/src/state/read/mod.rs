@@ -244,12 +244,19 @@ impl Reader {
         Ok(page)
     }
 
-    /// Jobs that ended before `before`, oldest first, with the time of their end.
-    pub async fn ended_before(&self, before: Timestamp, limit: usize) -> Result<Vec<JobId>, ReadError> {
+    /// Jobs that ended before `before` with their places in the order of ends, oldest first, from behind the place
+    /// `after` on.
+    pub async fn ended_before(
+        &self,
+        before: Timestamp,
+        after: Option<&Bytes>,
+        limit: usize,
+    ) -> Result<Vec<(Bytes, JobId)>, ReadError> {
         let nothing = JobId::from_random([0; 16]);
-        let end = keys::ended(before, &nothing);
-        let range = self.store.range(keys::all_ended(), end, limit, false).await?;
-        Ok(range.entries.iter().filter_map(|entry| keys::listed_job(&entry.key)).collect())
+        let start = after.map_or_else(keys::all_ended, |last| [&last[..], b"\0"].concat().into());
+        let range = self.store.range(start, keys::ended(before, &nothing), limit, false).await?;
+        let place = |entry: Entry| Some((entry.key.clone(), keys::listed_job(&entry.key)?));
+        Ok(range.entries.into_iter().filter_map(place).collect())
     }
 
     /// Blobs that stored jobs and results refer to. Reads all of them, so it is for housekeeping, not for callers.
