@@ -12,6 +12,7 @@ mod follower;
 mod message;
 mod recall;
 mod relay;
+mod room;
 mod serve;
 mod session;
 mod sessions;
@@ -26,6 +27,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use self::authority::Authority;
+use self::room::Room;
 use self::sessions::Sessions;
 use self::wishes::Wishes;
 use crate::blobs::Blobs;
@@ -63,6 +65,7 @@ struct Shared {
     artifacts: Artifacts,
     sessions: Sessions,
     wishes: Wishes,
+    room: Room,
     manual_approval: bool,
 }
 
@@ -95,6 +98,7 @@ impl Fleet {
             artifacts,
             sessions: Sessions::default(),
             wishes: Wishes::default(),
+            room: Room::default(),
             manual_approval: config.manual_approval,
         });
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());

@@ -1,11 +1,12 @@
 //! One node's connection: the shell around [`HubLink`].
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bacalhau_protocol::ids::NodeId;
 use bacalhau_protocol::link::{HubEvent, HubLink, LinkError};
-use bacalhau_protocol::model::{Execution, Membership, Observation};
+use bacalhau_protocol::model::{Execution, Membership};
 use bacalhau_protocol::wire::{Hello, Refusal, RefusalCode, Welcome, Wish, Work, close, fingerprint};
 use bytes::{Buf, BytesMut};
 use futures_util::StreamExt;
@@ -13,13 +14,13 @@ use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 use quinn_proto::ConnectionId;
 use sha2::{Digest, Sha256};
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, OwnedSemaphorePermit, watch};
 
 use super::sessions::Standing;
 use super::wishes::Change;
 use super::{Shared, recall, serve};
 use crate::clock;
-use crate::orchestrator::{ChangeError, Greeting, Guest, Observed};
+use crate::orchestrator::{ChangeError, Commit, Greeting, Guest, Observed};
 
 /// How long a stranger may take from its first packet to its first message.
 const GREETING_TIME: Duration = Duration::from_secs(15);
@@ -29,6 +30,8 @@ const PARTING_TIME: Duration = Duration::from_secs(5);
 const MAX_OUTGOING_BYTES: usize = 16 * 1024 * 1024;
 /// Wishes are told while fewer bytes wait to be sent: however much is wanted of a node, it comes as the node reads.
 const ENOUGH_OUTGOING_BYTES: usize = 1024 * 1024;
+/// Reports of one node on their way to the disk; the next one waits.
+const MAX_OPEN: usize = 64;
 /// Bytes taken from the control stream at a time.
 const READ_BYTES: usize = 64 * 1024;
 
@@ -126,6 +129,7 @@ async fn converse(
             standing,
             woken: Arc::default(),
             is_behind: false,
+            inbox: VecDeque::new(),
             open: FuturesUnordered::new(),
         };
         session.run(membership).await
@@ -259,8 +263,10 @@ struct Session<'a> {
     woken: Arc<Notify>,
     /// There may be wishes that were not told yet.
     is_behind: bool,
-    /// Observations on their way to the disk.
-    open: FuturesUnordered<BoxFuture<'static, Result<u64, ChangeError>>>,
+    /// What the node said and nobody has acted on.
+    inbox: VecDeque<HubEvent>,
+    /// What it said that is on its way to the disk; what is to be acknowledged has a sequence.
+    open: FuturesUnordered<BoxFuture<'static, Result<Option<u64>, ChangeError>>>,
 }
 
 impl Session<'_> {
@@ -289,13 +295,23 @@ impl Session<'_> {
             written = self.wire.send.write(&self.wire.outgoing), if !self.wire.outgoing.is_empty() => {
                 self.wire.outgoing.advance(written?);
             }
-            chunk = self.wire.receive.read_chunk(READ_BYTES, true) => {
+            // A node is read no faster than the disk takes what it says.
+            chunk = self.wire.receive.read_chunk(READ_BYTES, true), if self.inbox.is_empty() => {
                 let chunk = chunk?.ok_or(Ended::Goodbye)?;
-                for event in self.wire.link.receive(&chunk.bytes)? {
-                    self.handle(event)?;
+                self.inbox.extend(self.wire.link.receive(&chunk.bytes)?);
+            }
+            room = self.shared.room.take(self.inbox.front()),
+                if !self.inbox.is_empty() && self.open.len() < MAX_OPEN =>
+            {
+                if let Some(event) = self.inbox.pop_front() {
+                    self.handle(event, room)?;
                 }
             }
-            Some(durable) = self.open.next() => self.wire.link.acknowledge(durable?),
+            Some(durable) = self.open.next() => {
+                if let Some(sequence) = durable? {
+                    self.wire.link.acknowledge(sequence);
+                }
+            }
             () = self.woken.notified() => self.is_behind = true,
             changed = self.standing.changed() => {
                 if changed.is_err() {
@@ -314,15 +330,22 @@ impl Session<'_> {
         Ok(())
     }
 
-    fn handle(&mut self, event: HubEvent) -> Result<(), Ended> {
+    fn handle(&mut self, event: HubEvent, room: Option<OwnedSemaphorePermit>) -> Result<(), Ended> {
         match event {
             HubEvent::Hello(_) => Err(LinkError::Unexpected("second hello").into()),
-            HubEvent::Observed { sequence, observation } => self.observed(sequence, *observation),
+            HubEvent::Observed { sequence, observation } => {
+                let (Observed::Commit(commit) | Observed::Unwanted(commit)) =
+                    self.shared.orchestrator.observe(&self.id, sequence, *observation)?;
+                self.await_commit(commit, Some(sequence), room);
+                Ok(())
+            }
             HubEvent::Info(info) if info.node_id != self.id => {
                 Err(LinkError::Unexpected("foreign info").into())
             }
             HubEvent::Info(info) => {
-                self.shared.orchestrator.node_informed(*info)?;
+                if let Some(commit) = self.shared.orchestrator.node_informed(*info)? {
+                    self.await_commit(commit, None, room);
+                }
                 Ok(())
             }
             HubEvent::Usage(usage) => {
@@ -333,11 +356,12 @@ impl Session<'_> {
         }
     }
 
-    fn observed(&mut self, sequence: u64, observation: Observation) -> Result<(), Ended> {
-        let (Observed::Commit(commit) | Observed::Unwanted(commit)) =
-            self.shared.orchestrator.observe(&self.id, sequence, observation)?;
-        self.open.push(Box::pin(async move { commit.durable().await.map(|()| sequence) }));
-        Ok(())
+    fn await_commit(&self, commit: Commit, sequence: Option<u64>, room: Option<OwnedSemaphorePermit>) {
+        self.open.push(Box::pin(async move {
+            let durable = commit.durable().await;
+            drop(room);
+            durable.map(|()| sequence)
+        }));
     }
 
     /// Begins to tell the node everything that is wanted of it, as far as it does not have it.

@@ -14,6 +14,9 @@ use crate::wire::{
 /// Observations taken from a connection before the first of them is durable; a node that sends more is broken.
 const MAX_UNACKNOWLEDGED: usize = 16 * 1024;
 
+/// What a node may say of itself, bytes as it is stored.
+const MAX_INFO_BYTES: usize = 64 * 1024;
+
 /// What the control plane must act on.
 #[derive(Clone, Debug, PartialEq)]
 pub enum HubEvent {
@@ -162,7 +165,7 @@ impl HubLink {
             (_, FromNode::Hello(_)) => Err(LinkError::Unexpected("second hello")),
             (Phase::AwaitingHello | Phase::Deciding, _) => Err(LinkError::Unexpected("early")),
             (_, FromNode::Observed { sequence, observation }) => self.observed(sequence, observation),
-            (_, FromNode::Info(info)) => Ok(HubEvent::Info(info)),
+            (_, FromNode::Info(info)) => is_short(&info).map(|()| HubEvent::Info(info)),
             (_, FromNode::Usage(usage)) => Ok(HubEvent::Usage(usage)),
             (_, FromNode::Goodbye) => Ok(HubEvent::Goodbye),
         }
@@ -172,6 +175,7 @@ impl HubLink {
         if hello.known.len() > MAX_KNOWN {
             return Err(LinkError::Limit { what: "executions of a node", limit: MAX_KNOWN });
         }
+        is_short(&hello.info)?;
         self.phase = Phase::Deciding;
         self.known = hello.known.iter().map(|known| (known.execution, known.generation)).collect();
         Ok(HubEvent::Hello(hello))
@@ -191,5 +195,12 @@ impl HubLink {
 
     fn send(&mut self, message: &ToNode) {
         message.to_frame().encode(&mut self.outgoing);
+    }
+}
+
+fn is_short(info: &NodeInfo) -> Result<(), LinkError> {
+    match postcard::to_stdvec(info).map(|bytes| bytes.len()) {
+        Ok(..=MAX_INFO_BYTES) => Ok(()),
+        _ => Err(LinkError::Limit { what: "bytes of a node's labels and properties", limit: MAX_INFO_BYTES }),
     }
 }

@@ -51,6 +51,25 @@ fn welcome_above(sequence_floor: u64) -> Welcome {
     }
 }
 
+#[test]
+fn a_node_says_only_so_much_of_itself() {
+    let mut large = info();
+    large.labels.insert("note".to_owned(), "x".repeat(64 * 1024));
+    let greeting = Hello { info: large.clone(), ..hello(Vec::new()) };
+    let mut bytes = bytes::BytesMut::new();
+    FromNode::Hello(Box::new(greeting)).to_frame().encode(&mut bytes);
+    assert!(matches!(HubLink::new().receive(&bytes), Err(LinkError::Limit { .. })));
+
+    let mut hub = HubLink::new();
+    bytes.clear();
+    FromNode::Hello(Box::new(hello(Vec::new()))).to_frame().encode(&mut bytes);
+    hub.receive(&bytes).unwrap();
+    hub.welcome(welcome());
+    bytes.clear();
+    FromNode::Info(Box::new(large)).to_frame().encode(&mut bytes);
+    assert!(matches!(hub.receive(&bytes), Err(LinkError::Limit { .. })));
+}
+
 fn execution(n: u8) -> ExecutionId {
     ExecutionId::from_random([n; 16])
 }
