@@ -18,9 +18,18 @@ impl CrashMarker {
         Self { path: directory.join("starts") }
     }
 
-    /// Counts this start; true when so many before it came to nothing that the journal must go. Not synced: a crash of
-    /// the agent leaves the machine's caches whole, and a start costs no flash write more than it must.
-    pub(super) fn count_start(&self) -> io::Result<bool> {
+    /// Counts this start; true when so many before it came to nothing that the journal must go. A start that cannot be
+    /// counted counts as the first: on a full disk the agent must come up, to stop the task that has filled it.
+    pub(super) fn count_start(&self) -> bool {
+        self.try_count().unwrap_or_else(|error| {
+            tracing::warn!(%error, "the journal's count of starts cannot be kept");
+            false
+        })
+    }
+
+    /// Not synced: a crash of the agent leaves the machine's caches whole, and a start costs no flash write more than it
+    /// must.
+    fn try_count(&self) -> io::Result<bool> {
         let before = match fs::read_to_string(&self.path) {
             Ok(text) => text.trim().parse().unwrap_or(0),
             Err(error) if error.kind() == io::ErrorKind::NotFound => 0,

@@ -59,7 +59,7 @@ pub(super) fn open(directory: &Path, durability: Durability) -> Result<(Disk, Re
     create(directory).map_err(failed)?;
     let lock = lock(directory)?;
     let mut set_aside = None;
-    if CrashMarker::in_directory(directory).count_start().map_err(failed)? {
+    if CrashMarker::in_directory(directory).count_start() {
         set_aside = move_aside(&data).map_err(failed)?;
     }
     create(&data).map_err(failed)?;

@@ -186,3 +186,14 @@ async fn a_start_that_got_far_enough_forgives_the_ones_before() {
         journal.survived();
     }
 }
+
+#[tokio::test]
+async fn starts_that_cannot_be_counted_are_starts() {
+    let directory = tempfile::tempdir().unwrap();
+    // Cannot be written, as on a full disk.
+    std::fs::create_dir(directory.path().join("starts")).unwrap();
+    for _ in 0..2 * MAX_CRASHES {
+        let (_, recovered) = Journal::open(directory.path()).unwrap();
+        assert!(recovered.set_aside.is_none());
+    }
+}
