@@ -6,7 +6,7 @@ use std::path::Path;
 use bacalhau_wal::Durability;
 use bytes::Bytes;
 use heed::types::Bytes as Raw;
-use heed::{Database, Env, EnvFlags, EnvOpenOptions, WithoutTls};
+use heed::{Database, Env, EnvFlags, EnvOpenOptions, MdbError, WithoutTls};
 
 use super::Facts;
 use super::entry::{self, Stored};
@@ -66,8 +66,24 @@ impl Environment {
         Ok(stored.try_into().map_or(0, u64::from_be_bytes))
     }
 
-    /// Takes over everything up to commit `number`, in one transaction.
+    /// Takes over everything up to commit `number`: in one transaction, or, if there is no room, what is deleted before the
+    /// rest, which is given up on its own if it still does not fit.
     pub(super) fn store(&mut self, latest: &Latest, number: u64) -> Result<(), heed::Error> {
+        match self.store_all(latest, number) {
+            Err(heed::Error::Mdb(MdbError::MapFull)) => {
+                let deleted = latest.iter().filter(|(_, value)| value.is_none());
+                let deleted: Latest = deleted.map(|(key, _)| (key.clone(), None)).collect();
+                let stored = self.number()?;
+                // Freed pages are used again in the next transaction but one.
+                self.store_all(&deleted, stored)?;
+                self.store_all(&Latest::new(), stored)?;
+                self.store_all(latest, number)
+            }
+            stored => stored,
+        }
+    }
+
+    fn store_all(&self, latest: &Latest, number: u64) -> Result<(), heed::Error> {
         let mut txn = self.env.write_txn()?;
         for (key, value) in latest {
             match value {
@@ -79,33 +95,45 @@ impl Environment {
         txn.commit()
     }
 
-    /// Reads everything and moves what cannot be read out of the way.
-    pub(super) fn recover(&mut self) -> Result<Contents, heed::Error> {
+    /// Reads everything, with what the log says since, and moves what cannot be read out of the way.
+    pub(super) fn recover(&mut self, log: &Latest) -> Result<Contents, heed::Error> {
         let mut contents = Contents::default();
         let mut damaged = Vec::new();
         {
             let txn = self.env.read_txn()?;
-            for entry in self.entries.iter(&txn)? {
+            let stored = self.entries.iter(&txn)?;
+            let stored = stored.filter(|entry| !entry.as_ref().is_ok_and(|(key, _)| log.contains_key(*key)));
+            let news = log.iter().filter_map(|(key, value)| Some((key.as_ref(), value.as_deref()?)));
+            for entry in stored.chain(news.map(Ok)) {
                 let (key, value) = entry?;
                 match entry::decode(key, value) {
                     Ok(Stored::Execution(record)) => contents.executions.push(*record),
                     Ok(Stored::Facts(facts)) => contents.facts = facts,
-                    Err(damage) => damaged.push((key.to_vec(), value.to_vec(), damage)),
+                    Err(damage) => {
+                        contents.damaged.push(format!("{}: {damage}", entry::name(key)));
+                        damaged.push((key.to_vec(), value.to_vec()));
+                    }
                 }
             }
         }
-        if !damaged.is_empty() {
-            let mut txn = self.env.write_txn()?;
-            for (key, value, damage) in damaged {
-                contents.damaged.push(format!("{}: {damage}", entry::name(&key)));
-                self.entries.delete(&mut txn, &key)?;
-                if contents.damaged.len() <= MAX_DAMAGED {
-                    self.damaged.put(&mut txn, &key, &value)?;
-                }
-            }
-            txn.commit()?;
+        contents.executions.sort_by(|one, other| one.execution_id.cmp(&other.execution_id));
+        if !damaged.is_empty()
+            && let Err(error) = self.put_away(&damaged)
+        {
+            tracing::warn!(%error, "damaged records cannot be moved out of the way; the next start tries again");
         }
         Ok(contents)
+    }
+
+    fn put_away(&self, damaged: &[(Vec<u8>, Vec<u8>)]) -> Result<(), heed::Error> {
+        let mut txn = self.env.write_txn()?;
+        for (number, (key, value)) in damaged.iter().enumerate() {
+            self.entries.delete(&mut txn, key)?;
+            if number < MAX_DAMAGED {
+                self.damaged.put(&mut txn, key, value)?;
+            }
+        }
+        txn.commit()
     }
 
     /// Ends all use of the files.

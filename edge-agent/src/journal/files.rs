@@ -51,8 +51,8 @@ pub(super) struct Files {
 }
 
 impl Files {
-    /// Opens the files in `directory`, or makes them, with everything in them. What the log holds is moved to the database,
-    /// so nothing is held twice.
+    /// Opens the files in `directory`, or makes them, with everything in them. What the log holds is moved to the database;
+    /// if there is no room for that, it stays where it is.
     pub(super) fn open(directory: &Path, durability: Durability) -> Result<(Self, Contents), FilesError> {
         let environment = Environment::open(directory, durability)?;
         let opened = Self::read(environment.clone(), directory, durability);
@@ -85,8 +85,8 @@ impl Files {
         let missing = records.first().filter(|first| first.first > number + 1).map(|first| {
             format!("changes {} to {} are in no file of the journal", number + 1, first.first - 1)
         });
-        files.take_up(records)?;
-        let mut contents = files.environment.recover()?;
+        let left = files.take_up(records)?;
+        let mut contents = files.environment.recover(&left)?;
         contents.damaged.extend(missing);
         Ok((files, contents))
     }
@@ -114,19 +114,24 @@ impl Files {
         self.environment.close();
     }
 
-    /// Moves what the database does not hold yet to it, and begins the log anew.
-    fn take_up(&mut self, mut records: Vec<Record>) -> Result<(), FilesError> {
+    /// Moves what the database does not hold yet to it, and begins the log anew. Gives back what could not be moved: the
+    /// disk or the database may be full, and an agent that does not start can mend neither.
+    fn take_up(&mut self, mut records: Vec<Record>) -> Result<Latest, FilesError> {
         records.retain(|record| record.first > self.number);
+        let mut latest = Latest::new();
         if let Some(last) = records.last().map(|record| record.first) {
-            let mut latest = Latest::new();
             for record in records {
                 self.gather(record.body, &mut latest)?;
             }
-            self.environment.store(&latest, last)?;
+            let stored = self.environment.store(&latest, last);
             self.number = last;
+            if let Err(error) = stored {
+                tracing::error!(%error, "the journal's log cannot be moved to its database, and is kept");
+                return Ok(latest);
+            }
         }
         self.log.restart();
-        Ok(())
+        Ok(Latest::new())
     }
 
     /// Takes over what a commit changed.

@@ -197,3 +197,32 @@ async fn starts_that_cannot_be_counted_are_starts() {
         assert!(recovered.set_aside.is_none());
     }
 }
+
+/// No node lets it come to this.
+#[tokio::test]
+async fn a_full_journal_is_opened_with_all_that_was_written_and_emptied_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let open = || Journal::open_with(directory.path(), Durability::PageCache).unwrap();
+    let (journal, _) = open();
+    let mut names: Vec<String> = Vec::new();
+    loop {
+        let name = format!("e-{:04}", names.len());
+        if journal.write(vec![Change::Put(long_record(&name, 60_000))]).durable().await.is_err() {
+            break;
+        }
+        names.push(name);
+    }
+    drop(journal);
+    let (journal, recovered) = open();
+    let kept: Vec<_> = recovered.executions.iter().map(|record| record.execution_id.to_string()).collect();
+    assert_eq!(kept, names);
+    for name in &names {
+        journal.write_some_time(vec![Change::Delete(ExecutionId::parse(name).unwrap())]);
+    }
+    // What waits is written with it, if not before.
+    _ = journal.write(vec![Change::Facts(facts(1))]).durable().await;
+    durable(&journal, vec![Change::Put(record("last"))]).await;
+    drop(journal);
+    let (_, recovered) = open();
+    assert_eq!(recovered.executions, [*record("last")]);
+}
