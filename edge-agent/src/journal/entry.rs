@@ -1,5 +1,6 @@
 //! How changes look on the disk: a key, and a value with its checksum.
 
+use bacalhau_protocol::wire::Work;
 use bacalhau_protocol::wire::record::{self, Kind, RecordError};
 use bacalhau_wal::change;
 use serde::Serialize;
@@ -11,6 +12,9 @@ use crate::execution::Record;
 /// In front of an execution's id.
 const EXECUTION: &[u8] = b"execution/";
 const FACTS: &[u8] = b"facts";
+
+/// What the end of an execution adds to its record, bytes: what it wrote last, and what happened to it.
+const END_BYTES: usize = 4096;
 
 /// What is stored under a key.
 pub(super) enum Stored {
@@ -45,6 +49,11 @@ pub(super) fn encode(changes: &[Change]) -> Vec<u8> {
         }
     }
     body
+}
+
+/// How much of the journal an execution takes until it is forgotten, bytes.
+pub(super) fn size(work: &Work) -> usize {
+    postcard::experimental::serialized_size(work).unwrap_or_default() + END_BYTES
 }
 
 /// What a value says.

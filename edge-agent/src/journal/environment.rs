@@ -14,6 +14,9 @@ use crate::execution::Record;
 
 /// Largest journal, bytes: a few thousand executions, and address space that a 32-bit board can spare.
 const MAX_MAP_BYTES: usize = 64 << 20;
+/// What executions may take of it, bytes, by [`entry::size`]: half, since LMDB copies what it changes, and uses again
+/// only the pages of the transaction before the last.
+pub(super) const MAX_EXECUTION_BYTES: usize = MAX_MAP_BYTES / 2;
 /// Damaged records kept for whoever looks into them.
 const MAX_DAMAGED: usize = 64;
 const NUMBER_KEY: &[u8] = b"number";

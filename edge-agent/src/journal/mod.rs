@@ -22,6 +22,7 @@ use std::sync::Arc;
 
 use bacalhau_protocol::ids::ExecutionId;
 use bacalhau_protocol::time::Timestamp;
+use bacalhau_protocol::wire::Work;
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
@@ -34,6 +35,9 @@ pub use files::FilesError;
 
 use crashes::CrashMarker;
 use writer::{Request, Writer};
+
+/// Bytes of executions, by [`size`], for which there is always room in a journal.
+pub const MAX_EXECUTION_BYTES: usize = environment::MAX_EXECUTION_BYTES;
 
 /// One thing to keep, or to keep no longer.
 #[derive(Clone, Debug, PartialEq)]
@@ -93,6 +97,11 @@ impl Written {
     pub async fn durable(self) -> Result<(), WriteError> {
         self.0.await.unwrap_or(Err(WriteError::Closed))
     }
+}
+
+/// How much of a journal an execution takes until it is forgotten, bytes.
+pub fn size(work: &Work) -> usize {
+    entry::size(work)
 }
 
 /// A handle on the journal; cheap to clone.

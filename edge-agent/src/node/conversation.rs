@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::actor::Actor;
 use crate::execution::{Event, Execution};
-use crate::journal::Change;
+use crate::journal::{self, Change, MAX_EXECUTION_BYTES};
 use crate::link::{End, LinkEvent, Outgoing};
 
 impl Actor {
@@ -140,22 +140,32 @@ impl Actor {
             let Wish { execution_id, generation, desired, reason, .. } = wish;
             return self.dispatch(execution_id, Event::Wished { generation, desired, reason });
         }
-        if self.executions.len() >= MAX_KNOWN {
-            return self.tell(full(&wish));
+        if let Some(limit) = self.limit_reached(&wish) {
+            return self.tell(full(&wish, &limit));
         }
         match Execution::accept(wish) {
             Ok((execution, effects)) => self.hold(execution, effects),
             Err(answer) => self.tell(*answer),
         }
     }
+
+    /// What the node would hold too much of. An execution that is held can always be written to its end.
+    fn limit_reached(&self, wish: &Wish) -> Option<String> {
+        if self.executions.len() >= MAX_KNOWN {
+            return Some(format!("{MAX_KNOWN} executions"));
+        }
+        let bytes = wish.work.as_ref().map_or(0, |work| journal::size(work));
+        (self.executions.bytes() + bytes > MAX_EXECUTION_BYTES)
+            .then(|| format!("{} MiB of executions", MAX_EXECUTION_BYTES >> 20))
+    }
 }
 
-fn full(wish: &Wish) -> Observation {
+fn full(wish: &Wish, limit: &str) -> Observation {
     Observation {
         execution_id: wish.execution_id.clone(),
         generation: wish.generation,
         state: ObservedState::Refused,
-        message: format!("rejected bid: this node does not hold more than {MAX_KNOWN} executions at a time"),
+        message: format!("rejected bid: this node does not hold more than {limit} at a time"),
         events: Vec::new(),
         output: None,
         published: None,

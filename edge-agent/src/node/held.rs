@@ -10,7 +10,7 @@ use tokio::task::AbortHandle;
 
 use crate::execution::Execution;
 use crate::executor::{StopReason, TaskRun};
-use crate::journal::Written;
+use crate::journal::{self, Written};
 
 /// An execution with what belongs to it outside the pure core.
 pub(super) struct Held {
@@ -22,6 +22,8 @@ pub(super) struct Held {
     /// Inputs are there and the task may start.
     pub(super) ready: Option<Box<TaskRun>>,
     wakes_at: Option<Duration>,
+    /// What it takes of the journal.
+    bytes: usize,
 }
 
 /// Something going on for an execution.
@@ -36,11 +38,17 @@ pub(super) struct Executions {
     by_id: BTreeMap<ExecutionId, Held>,
     by_fingerprint: BTreeMap<u64, ExecutionId>,
     by_time: BTreeSet<(Duration, ExecutionId)>,
+    bytes: usize,
 }
 
 impl Executions {
     pub(super) fn len(&self) -> usize {
         self.by_id.len()
+    }
+
+    /// What all of them take of the journal.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
     }
 
     pub(super) fn ids(&self) -> Vec<ExecutionId> {
@@ -74,13 +82,16 @@ impl Executions {
     pub(super) fn add(&mut self, execution: Execution) {
         let id = execution.id().clone();
         self.by_fingerprint.insert(fingerprint(&id), id.clone());
-        let held = Held { execution, unwritten: None, activity: None, ready: None, wakes_at: None };
+        let bytes = journal::size(execution.work());
+        self.bytes += bytes;
+        let held = Held { execution, unwritten: None, activity: None, ready: None, wakes_at: None, bytes };
         self.by_id.insert(id.clone(), held);
         self.reschedule(&id);
     }
 
     pub(super) fn remove(&mut self, id: &ExecutionId) {
         let Some(held) = self.by_id.remove(id) else { return };
+        self.bytes -= held.bytes;
         self.by_fingerprint.remove(&fingerprint(id));
         if let Some(time) = held.wakes_at {
             self.by_time.remove(&(time, id.clone()));

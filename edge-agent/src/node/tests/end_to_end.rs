@@ -73,6 +73,39 @@ async fn a_refusal_reaches_the_control_plane() {
 }
 
 #[tokio::test]
+async fn more_than_the_journal_can_hold_is_refused() {
+    let data = tempfile::tempdir().unwrap();
+    let mut world = World::in_memory(data.path());
+    world.welcome().await;
+    let offer = |number: u32| {
+        let mut offer = wish(&format!("e-{number}"), JobType::Ops, Module::Exits(0));
+        offer.desired = DesiredState::Pending;
+        if let Some(work) = &mut offer.work {
+            work.task.meta.insert("map".into(), "x".repeat(400_000));
+        }
+        offer
+    };
+    let mut taken = 0;
+    let told = loop {
+        world.want(offer(taken)).await;
+        let told = world.hub.observed().await;
+        if told.state != ObservedState::Agreed {
+            break told;
+        }
+        taken += 1;
+    };
+    assert_eq!(
+        told.message,
+        "rejected bid: this node does not hold more than 32 MiB of executions at a time"
+    );
+    assert_eq!(taken, 82);
+    world.want(Wish { generation: 2, desired: DesiredState::Stopped, ..offer(0) }).await;
+    world.hub.observed_as(ObservedState::Stopped).await;
+    world.want(offer(taken + 1)).await;
+    world.hub.observed_as(ObservedState::Agreed).await;
+}
+
+#[tokio::test]
 async fn a_missing_input_fails_the_execution_by_name() {
     let data = tempfile::tempdir().unwrap();
     fs::create_dir(data.path().join("host")).unwrap();
