@@ -4,6 +4,7 @@
 use std::fs::{self, File};
 use std::io::{self, Read, Seek};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
 
 use bacalhau_protocol::engine_profile::{ArtifactEnvelope, ContentHash};
@@ -62,6 +63,8 @@ pub(super) struct ArtifactStore {
     pub(super) limit_bytes: u64,
     pub(super) profile_id: String,
     pub(super) trust: Trust,
+    /// Held by the one that changes what is in the directory.
+    pub(super) changing: Mutex<()>,
 }
 
 /// SHA-256 by the assembly that the link uses anyway.
@@ -156,6 +159,7 @@ impl ArtifactStore {
 
     // Not synced: after a power cut the hash tells whether both files arrived, and if not they are made again.
     fn keep(&self, module: ContentHash, envelope: &ArtifactEnvelope, bytes: &[u8]) -> io::Result<()> {
+        let _alone = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
         fs::create_dir_all(&self.dir)?;
         let envelope = postcard::to_stdvec(envelope).map_err(io::Error::other)?;
         self.make_room(bytes.len() as u64)?;

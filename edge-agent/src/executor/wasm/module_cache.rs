@@ -1,5 +1,6 @@
 //! From the bytes of a module to something that runs: mapped already, on disk, compiled here, or fetched.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bacalhau_protocol::engine_profile::{ContentHash, EngineProfile};
@@ -16,8 +17,10 @@ pub(super) struct ModuleCache {
     store: ArtifactStore,
     compiler: LocalCompiler,
     central: Option<CentralCompiler>,
-    // One at a time: a board has memory for one compilation, and the second of two equal ones finds the first's result.
+    /// One at a time: a board has memory for one compilation.
     compiling: tokio::sync::Mutex<()>,
+    /// Modules that are being made or fetched: the second of two equal ones finds the first's result.
+    coming: Mutex<BTreeMap<ContentHash, Arc<tokio::sync::Mutex<()>>>>,
 }
 
 impl ModuleCache {
@@ -30,6 +33,7 @@ impl ModuleCache {
                 own: !matches!(settings.compiler, LocalCompiler::None),
                 public_key: settings.central.as_ref().map(|central| Arc::clone(&central.public_key)),
             },
+            changing: Mutex::default(),
         };
         Self {
             profile: settings.profile,
@@ -37,26 +41,41 @@ impl ModuleCache {
             store,
             compiler: settings.compiler,
             central: settings.central,
-            compiling: tokio::sync::Mutex::new(()),
+            compiling: tokio::sync::Mutex::default(),
+            coming: Mutex::default(),
         }
     }
 
     /// The module with these bytes, ready to run. `name` is for messages.
     pub(super) async fn module(&self, engine: &Engine, name: &str, wasm: &[u8]) -> Result<Module, Error> {
         let key = hash(wasm);
-        if let Some(module) = self.mapped().find(key) {
+        if let Some(module) = self.kept(engine, key) {
             return Ok(module);
         }
-        let _alone = self.compiling.lock().await;
-        if let Some(module) = self.mapped().find(key) {
+        let turn = self.turn(key);
+        let _alone = turn.lock().await;
+        if let Some(module) = self.kept(engine, key) {
             return Ok(module);
         }
-        let (module, bytes) = match self.store.load(engine, key) {
-            Some(kept) => kept,
-            None => self.obtain(engine, name, key, wasm).await?,
-        };
+        let (module, bytes) = self.obtain(engine, name, key, wasm).await?;
         self.mapped().insert(key, module.clone(), bytes);
         Ok(module)
+    }
+
+    /// What needs nobody else: neither a compiler nor a control plane, which may be out of reach for days.
+    fn kept(&self, engine: &Engine, key: ContentHash) -> Option<Module> {
+        if let Some(module) = self.mapped().find(key) {
+            return Some(module);
+        }
+        let (module, bytes) = self.store.load(engine, key)?;
+        self.mapped().insert(key, module.clone(), bytes);
+        Some(module)
+    }
+
+    fn turn(&self, key: ContentHash) -> Arc<tokio::sync::Mutex<()>> {
+        let mut coming = self.coming.lock().unwrap_or_else(PoisonError::into_inner);
+        coming.retain(|_, turn| Arc::strong_count(turn) > 1);
+        Arc::clone(coming.entry(key).or_default())
     }
 
     async fn obtain(
@@ -71,10 +90,13 @@ impl ModuleCache {
             #[cfg(feature = "compiler")]
             LocalCompiler::InProcess => super::compile(&self.profile, wasm)
                 .map_err(|error| Error::Invalid { name: name.to_owned(), reason: error.to_string() })?,
-            LocalCompiler::Child(child) => child
-                .compile(&self.profile, wasm)
-                .await
-                .map_err(|source| Error::Compile { name: name.to_owned(), source })?,
+            LocalCompiler::Child(child) => {
+                let _alone = self.compiling.lock().await;
+                child
+                    .compile(&self.profile, wasm)
+                    .await
+                    .map_err(|source| Error::Compile { name: name.to_owned(), source })?
+            }
         };
         self.store.adopt(engine, key, &self.store.own_envelope(key, &artifact), &artifact)
     }
@@ -118,6 +140,8 @@ impl Mapped {
     }
 
     fn insert(&mut self, key: ContentHash, module: Module, bytes: u64) {
+        // Two may have loaded it at the same time.
+        self.entries.retain(|(hash, ..)| *hash != key);
         self.entries.push((key, module, bytes));
         let mut total: u64 = self.entries.iter().map(|(.., bytes)| bytes).sum();
         while total > self.limit_bytes && !self.entries.is_empty() {

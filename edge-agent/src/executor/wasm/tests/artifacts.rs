@@ -1,12 +1,16 @@
 //! Compiled modules: kept, fetched, damaged and forged.
 
 use std::fs;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::{Context, Waker};
 
 use bacalhau_protocol::engine_profile::{ArtifactEnvelope, ContentHash, EngineTarget};
 use futures_util::future::BoxFuture;
 use ring::signature::{Ed25519KeyPair, KeyPair};
 
+use super::super::engine::LazyEngine;
+use super::super::module_cache::ModuleCache;
 use super::super::{ArtifactKey, ArtifactSource, ChildCompiler, CompileLimits, SignedArtifact, compile};
 use super::*;
 use crate::executor::Availability;
@@ -37,11 +41,28 @@ fn signed(profile_id: String, module: &[u8], bytes: Vec<u8>) -> SignedArtifact {
     SignedArtifact { envelope: ArtifactEnvelope { profile: profile_id, module, artifact, signature }, bytes }
 }
 
-fn node_given(artifact: SignedArtifact) -> Node {
+/// A control plane that is out of reach.
+struct Silent;
+
+impl ArtifactSource for Silent {
+    fn fetch<'a>(
+        &'a self,
+        _module: ContentHash,
+        _: &'a [u8],
+        _profile: &'a EngineProfile,
+    ) -> BoxFuture<'a, Result<SignedArtifact, Box<dyn std::error::Error + Send + Sync>>> {
+        Box::pin(std::future::pending())
+    }
+}
+
+fn central(source: Arc<dyn ArtifactSource>) -> CentralCompiler {
     let public_key: [u8; 32] = key().public_key().as_ref().try_into().unwrap();
     let public_key: ArtifactKey = Arc::new(move || Some(public_key));
-    let central = CentralCompiler { public_key, source: Arc::new(Giver(artifact)) };
-    Node::with_compiler(LocalCompiler::None, Some(central))
+    CentralCompiler { public_key, source }
+}
+
+fn node_given(artifact: SignedArtifact) -> Node {
+    Node::with_compiler(LocalCompiler::None, Some(central(Arc::new(Giver(artifact)))))
 }
 
 fn broken_compiler() -> LocalCompiler {
@@ -55,6 +76,28 @@ async fn a_node_without_compiler_runs_what_the_control_plane_compiled() {
     let node = node_given(signed(profile().id(), &module, compile(&profile(), &module).unwrap()));
     assert_eq!(node.executor.availability().await, Availability::Ready);
     assert_eq!(node.run(&node.task_of_bytes(&module)).await.stdout, "from afar");
+}
+
+#[tokio::test]
+async fn a_module_that_cannot_be_fetched_holds_up_no_other() {
+    let [kept, missing] = ["kept", "missing"].map(|text| assemble(&hello(text)));
+    let node = node_given(signed(profile().id(), &kept, compile(&profile(), &kept).unwrap()));
+    node.run(&node.task_of_bytes(&kept)).await;
+    let modules = ModuleCache::new(Settings {
+        profile: profile(),
+        artifact_dir: node.path("artifacts"),
+        artifact_cache_bytes: DEFAULT_ARTIFACT_CACHE_BYTES,
+        module_cache_bytes: DEFAULT_MODULE_CACHE_BYTES,
+        compiler: LocalCompiler::None,
+        central: Some(central(Arc::new(Silent))),
+    });
+    let engine = LazyEngine::new(profile());
+    let engine = &engine.get().unwrap().engine;
+    let mut context = Context::from_waker(Waker::noop());
+    let mut fetching = pin!(modules.module(engine, "missing", &missing));
+    assert!(fetching.as_mut().poll(&mut context).is_pending());
+    let mut loading = pin!(modules.module(engine, "kept", &kept));
+    assert!(loading.as_mut().poll(&mut context).is_ready());
 }
 
 #[tokio::test]
