@@ -6,7 +6,7 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use bacalhau_protocol::wire::ALPN;
+use bacalhau_protocol::wire::{ALPN, SERVER_NAME, close};
 use quinn::crypto::rustls::QuicClientConfig;
 use quinn::{Endpoint, EndpointConfig, TokioRuntime, TransportConfig, VarInt};
 use rustls::client::Resumption;
@@ -18,9 +18,6 @@ use super::socket;
 use super::verifier::{Rejection, Verifier, authority_of};
 use crate::clock::Clock;
 use crate::identity::Identity;
-
-/// Name in every control plane's certificate, wherever it runs.
-pub(super) const SERVER_NAME: &str = "control-plane.bacalhau.internal";
 
 /// Keeps the connection and the mappings of address translators alive; only the agent sends it.
 const KEEP_ALIVE: Duration = Duration::from_secs(22);
@@ -47,17 +44,6 @@ pub(super) use quinn::ConnectionError;
 pub(super) type Reading = quinn::RecvStream;
 /// Writing half of a stream.
 pub(super) type Writing = quinn::SendStream;
-
-/// Codes with which either side closes a connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u32)]
-pub(super) enum Close {
-    Normal = 0,
-    Revoked = 1,
-    Refused = 2,
-    ProtocolError = 3,
-    Superseded = 4,
-}
 
 /// Makes connections.
 pub(super) struct Dialer {
@@ -161,9 +147,9 @@ impl Connection {
         self.quic.accept_bi().await
     }
 
-    /// Closes at once; what is not delivered yet is lost.
-    pub(super) async fn close(&self, code: Close) {
-        self.quic.close(VarInt::from_u32(code as u32), b"");
+    /// Closes at once, with one of the codes in [`close`]; what is not delivered yet is lost.
+    pub(super) async fn close(&self, code: u32) {
+        self.quic.close(VarInt::from_u32(code), b"");
         // The peer has its own idle timeout if the notice is lost.
         _ = tokio::time::timeout(DRAIN, self.endpoint.wait_idle()).await;
     }
@@ -184,15 +170,12 @@ impl Connection {
 }
 
 fn closed_with(code: VarInt) -> Ended {
-    let is = |close: Close| code == VarInt::from_u32(close as u32);
-    if is(Close::Normal) {
-        Ended::Restarted
-    } else if is(Close::Revoked) {
-        Ended::Unwanted
-    } else if is(Close::Superseded) {
-        Ended::Superseded
-    } else {
-        Ended::Lost
+    match u32::try_from(code.into_inner()) {
+        Ok(close::NORMAL) => Ended::Restarted,
+        Ok(close::REVOKED) => Ended::Unwanted,
+        Ok(close::SUPERSEDED) => Ended::Superseded,
+        // Also `TROUBLE`: the control plane could not go on, and may at the next try.
+        _ => Ended::Lost,
     }
 }
 

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bacalhau_protocol::wire::close;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::backoff::Ended;
 use super::outgoing::{Command, Commands, End, Outgoing};
-use super::quic::{Close, Connection, ConnectionError, Reading, Writing};
+use super::quic::{Connection, ConnectionError, Reading, Writing};
 use super::{DeviceFiles, LinkEvent, serve};
 
 /// Most bytes handed to the actor at a time.
@@ -33,7 +34,7 @@ pub(super) async fn run(
     let Ok((writing, reading)) = connection.open_control().await else { return connection.ended() };
     let (outgoing, mut commands) = Outgoing::new();
     if surroundings.events.send(LinkEvent::Connected(outgoing)).await.is_err() {
-        connection.close(Close::Normal).await;
+        connection.close(close::NORMAL).await;
         return Ended::Goodbye;
     }
     let end = talk(connection, surroundings, writing, reading, &mut commands, welcomed).await;
@@ -141,11 +142,11 @@ pub(super) async fn last_words(mut commands: Commands) -> Option<End> {
     None
 }
 
-fn close_code(end: Option<&End>) -> Close {
+fn close_code(end: Option<&End>) -> u32 {
     match end {
-        Some(End::Broken) => Close::ProtocolError,
-        Some(End::Revoked) => Close::Revoked,
-        Some(End::Refused(_)) => Close::Refused,
-        Some(End::Goodbye) | None => Close::Normal,
+        Some(End::Broken) => close::PROTOCOL,
+        Some(End::Revoked) => close::REVOKED,
+        Some(End::Refused(_)) => close::REFUSED,
+        Some(End::Goodbye) | None => close::NORMAL,
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use bacalhau_protocol::link::{HubEvent, HubLink};
 use bacalhau_protocol::model::Membership;
-use bacalhau_protocol::wire::{ALPN, Hello, Refusal, Welcome, Wish};
+use bacalhau_protocol::wire::{ALPN, Hello, Refusal, SERVER_NAME, Welcome, Wish};
 use quinn::crypto::rustls::QuicServerConfig;
 use rcgen::{
     BasicConstraints, Certificate, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
@@ -19,7 +19,6 @@ use rustls::{DigitallySignedStruct, DistinguishedName, SignatureScheme};
 use sha2::{Digest, Sha256};
 use tokio::sync::mpsc;
 
-use super::quic::SERVER_NAME;
 use crate::fleet_time::BUILT;
 
 /// An authority and what it signs.
