@@ -50,9 +50,10 @@ impl FleetTime {
     }
 
     /// Takes over the control plane's time, forwards or backwards: a control plane whose clock was set right again
-    /// sets its devices right too.
+    /// sets its devices right too. One whose clock has not been set yet says a time before this agent was built, which
+    /// is as good as none: taken as it is, it would make all certificates ones of the future.
     pub fn correct(&mut self, control_plane: Timestamp, elapsed: Duration) {
-        *self = Self { base: control_plane, at: elapsed, trust: Trust::Known };
+        *self = Self { base: control_plane.max(BUILT), at: elapsed, trust: Trust::Known };
     }
 }
 
@@ -100,6 +101,13 @@ mod tests {
         let mut time = FleetTime::starting(Some(LATER));
         time.correct(BUILT, TEN);
         assert_eq!(time.read(TEN + TEN), Reading { time: BUILT.after(TEN), trust: Trust::Known });
+    }
+
+    #[test]
+    fn a_control_plane_in_1970_sets_no_device_back_before_it_was_built() {
+        let mut time = FleetTime::starting(None);
+        time.correct(Timestamp::ZERO.after(TEN), TEN);
+        assert_eq!(time.read(TEN), Reading { time: BUILT, trust: Trust::Known });
     }
 
     #[test]
