@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use bacalhau_protocol::ids::{ExecutionId, JobId};
-use bacalhau_protocol::model::{Execution, Job};
+use bacalhau_protocol::model::{Execution, Job, ObservedState};
 use bacalhau_protocol::time::Timestamp;
 use bacalhau_protocol::wire::record::{self, Kind};
 
 use super::{ChangeError, Orchestrator};
 use crate::clock;
 use crate::scheduler::Reachable;
-use crate::state::{HistoryEntry, ReadError, keys};
+use crate::state::{Draft, HistoryEntry, ReadError, keys};
 use crate::store::{Entry, Store, Txn, prefix_end};
 
 /// Jobs forgotten in one round.
@@ -78,8 +78,9 @@ impl Orchestrator {
         }
     }
 
-    /// Whether nobody needs the job in memory. One that came back to life is needed, and so is one that may still run on
-    /// a node which is there to report its end. A node that comes back later is told that it is not wanted any more.
+    /// Whether the job is no longer in memory. One that came back to life stays, and so does one that may still run on a
+    /// node which is there to report its end. Other ends are not waited for: a node that comes back later is told that
+    /// what it holds is not wanted any more.
     fn let_go(&self, id: &JobId, before: Timestamp) -> Result<bool, ChangeError> {
         let mut guard = self.world();
         let world = guard.get()?;
@@ -93,10 +94,16 @@ impl Orchestrator {
         };
         let is_needed = job.head.ended.is_none_or(|ended| ended >= before)
             || job.executions.values().any(|execution| is_there(execution));
-        if !is_needed {
-            world.withdraw(id);
+        if is_needed {
+            return Ok(false);
         }
-        Ok(!is_needed)
+        let mut draft = Draft::change(job, clock::now());
+        for execution in job.executions.values().filter(|execution| execution.may_be_running()) {
+            draft
+                .put_execution(Execution { observed: ObservedState::Stopped, ..Execution::clone(execution) });
+        }
+        self.commit(world, &draft)?;
+        Ok(true)
     }
 
     /// Forgets executions of services and daemons that ended longer ago than the retention, and all but the last

@@ -236,7 +236,7 @@ impl World {
         }
     }
 
-    /// Forgets a job: its first transaction was refused, or nobody waits for its end any more.
+    /// Forgets a job, for one whose first transaction was refused.
     pub fn withdraw(&mut self, id: &JobId) {
         let Some(job) = self.jobs.remove(id) else { return };
         for execution in job.executions.values().filter(|execution| execution.may_be_running()) {
