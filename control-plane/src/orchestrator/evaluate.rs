@@ -87,14 +87,14 @@ fn executions<'a>(job: Option<&'a LiveJob>, draft: &'a Draft) -> Vec<&'a Executi
 
 fn apply(world: &World, draft: &mut Draft, evaluation: &Evaluation, plan: Plan) {
     let now = draft.now();
-    for placement in plan.place {
-        let execution = placed(draft, evaluation, placement);
-        draft.put_execution(execution);
-    }
     for change in plan.stop {
         if let Some(execution) = current(world, draft, &change.execution_id) {
             draft.put_execution(stopped(execution, change));
         }
+    }
+    for placement in plan.place {
+        let execution = placed(draft, evaluation, placement);
+        draft.put_execution(execution);
     }
     if plan.targets_fixed {
         draft.head.targets_fixed = true;

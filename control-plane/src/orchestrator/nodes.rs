@@ -14,7 +14,7 @@ use bacalhau_protocol::wire::record::{self, Kind};
 
 use super::{ChangeError, Commit, Orchestrator};
 use crate::clock;
-use crate::scheduler::Reachable;
+use crate::scheduler::{NODE_DELETED, NODE_REJECTED, Reachable};
 use crate::state::{Draft, LiveJob, NodeRecord, World, keys};
 use crate::store::Txn;
 
@@ -194,13 +194,13 @@ impl Orchestrator {
             }
             NodeChange::Reject => {
                 record.membership = Membership::Rejected;
-                let commit = self.end_all_on(world, &id, "node has been rejected", put(&record))?;
+                let commit = self.end_all_on(world, &id, NODE_REJECTED, put(&record))?;
                 world.put_node(Arc::new(record), now);
                 Ok(commit)
             }
             NodeChange::Delete => {
                 let gone = Txn::new().delete(keys::node(&id));
-                let commit = self.end_all_on(world, &id, "node has been deleted", gone)?;
+                let commit = self.end_all_on(world, &id, NODE_DELETED, gone)?;
                 world.remove_node(&id);
                 self.inner.nodes.remove(&id);
                 Ok(commit)
@@ -223,10 +223,9 @@ impl Orchestrator {
         why: &str,
         decision: Txn,
     ) -> Result<Commit, ChangeError> {
-        let message = format!("Execution stop requested because {why}");
         let jobs = world.jobs_on(node);
         let jobs = jobs.iter().filter_map(|id| world.job(id));
-        let drafts: Vec<Draft> = jobs.map(|job| without(job, node, &message)).collect();
+        let drafts: Vec<Draft> = jobs.map(|job| without(job, node, why)).collect();
         let ends = drafts.iter().flat_map(Draft::txns);
         let commit = self.queue(std::iter::once(decision).chain(ends).collect())?;
         for draft in &drafts {

@@ -108,11 +108,7 @@ impl<'a> Draft<'a> {
         self.attempts[at].stop = Some(reason);
         let id = self.attempts[at].execution.id.clone();
         let message = reason.text();
-        self.plan.stop.push(StopChange {
-            execution_id: id.clone(),
-            message: message.clone(),
-            lost: reason.is_lost(),
-        });
+        self.plan.stop.push(StopChange { execution_id: id.clone(), message: message.clone() });
         let (topic, details) = match reason {
             StopReason::TimedOut(_) => (
                 topic::EXEC_TIMEOUT,

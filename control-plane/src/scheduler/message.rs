@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use bacalhau_protocol::ids::NodeId;
 use bacalhau_protocol::model::Resources;
+use bacalhau_protocol::model::execution::TIMED_OUT;
 
 use super::plan::{Explanation, Rejection};
 
@@ -16,11 +17,13 @@ pub(super) const EXECUTIONS_FAILED: &str = "Job failed because one or more execu
 pub(super) const TIMEOUT_HINT: &str = "Increase the task timeout or allocate more resources";
 /// A node that refused the job; followed by what it said.
 pub(super) const REJECTED: &str = "job rejected";
-/// What both sides begin with when an execution took too long.
-pub(super) const TIMED_OUT: &str = "Execution timed out";
 
-/// What every reason to give up a node begins with.
-const NODE_LOST: &str = "Execution stop requested because node has";
+/// Execution: its node was rejected.
+pub const NODE_REJECTED: &str = "Execution stop requested because node has been rejected";
+/// Execution: its node was deleted.
+pub const NODE_DELETED: &str = "Execution stop requested because node has been deleted";
+const NODE_DISAPPEARED: &str = "Execution stop requested because node has disappeared";
+const UNREACHABLE: &str = "node unreachable";
 
 /// Why an execution is no longer wanted. Kept as text in the execution's desired message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,14 +51,10 @@ impl StopReason {
         }
     }
 
-    /// Given up because its node cannot be reached or may not take part.
-    pub(super) fn is_lost(self) -> bool {
-        matches!(self, Self::NodeDisappeared | Self::NodeRejected | Self::Unreachable)
-    }
-
-    /// Whether `message` was written for a reason that [`Self::is_lost`], here or when the node was rejected or deleted.
-    pub(super) fn tells_lost(message: &str) -> bool {
-        message.starts_with(NODE_LOST) || message == Self::Unreachable.fixed_text()
+    /// Whether a desired message says that the execution was given up because its node cannot be reached or may not take
+    /// part. What a node says of itself is no such message.
+    pub(super) fn tells_lost(desired_message: &str) -> bool {
+        [NODE_DISAPPEARED, NODE_REJECTED, NODE_DELETED, UNREACHABLE].contains(&desired_message)
     }
 
     fn fixed_text(self) -> &'static str {
@@ -65,9 +64,9 @@ impl StopReason {
             Self::Updated => "Execution stopped for job update",
             Self::Surplus => "Execution stop requested because there are more executions than needed",
             Self::NoMatch => "Execution stop requested because node no longer matches",
-            Self::NodeDisappeared => "Execution stop requested because node has disappeared",
-            Self::NodeRejected => "Execution stop requested because node has been rejected",
-            Self::Unreachable => "node unreachable",
+            Self::NodeDisappeared => NODE_DISAPPEARED,
+            Self::NodeRejected => NODE_REJECTED,
+            Self::Unreachable => UNREACHABLE,
             Self::TimedOut(_) => TIMED_OUT,
         }
     }
@@ -181,11 +180,11 @@ mod tests {
     #[test]
     fn lost_executions_are_recognised_by_what_was_written() {
         for reason in [StopReason::NodeDisappeared, StopReason::NodeRejected, StopReason::Unreachable] {
-            assert!(reason.is_lost() && StopReason::tells_lost(&reason.text()));
+            assert!(StopReason::tells_lost(&reason.text()));
         }
         for reason in [StopReason::JobStopped, StopReason::Surplus, StopReason::TimedOut(Duration::ZERO)] {
-            assert!(!reason.is_lost() && !StopReason::tells_lost(&reason.text()));
+            assert!(!StopReason::tells_lost(&reason.text()));
         }
-        assert!(StopReason::tells_lost("Execution stop requested because node has been deleted"));
+        assert!(StopReason::tells_lost(NODE_DELETED));
     }
 }

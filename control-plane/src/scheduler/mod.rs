@@ -1,7 +1,8 @@
 //! What should run where. A function of a [`Snapshot`], an [`Evaluation`] and `now`, giving a [`Plan`].
 //!
 //! Nothing here reads a clock or a store, draws random numbers, waits, or keeps anything between two calls; the same
-//! input gives the same plan. What the plan says is done by the orchestrator, which checks each placement again.
+//! input gives the same plan. The orchestrator does what the plan says under the lock under which it made the snapshot, so
+//! nothing has changed in between.
 #![deny(clippy::disallowed_types)]
 
 mod nodes;
@@ -29,6 +30,7 @@ use bacalhau_protocol::time::Timestamp;
 
 use draft::Draft;
 
+pub use message::{NODE_DELETED, NODE_REJECTED};
 pub use nodes::{NodeView, Nodes, Reachable};
 pub use outcome::ENDED_UNASKED;
 pub use plan::{EventLevel, JobChange, Placement, Plan, PlannedEvent, StopChange};

@@ -1,8 +1,9 @@
 //! How an execution counts for its job.
 
+use bacalhau_protocol::model::execution::TIMED_OUT;
 use bacalhau_protocol::model::{DesiredState, Execution, ObservedState};
 
-use super::message::{self, StopReason};
+use super::message::StopReason;
 
 /// Desired message of an execution that its node stopped although it was wanted.
 pub const ENDED_UNASKED: &str = "execution stopped";
@@ -31,10 +32,14 @@ impl Outcome {
     pub(super) fn of(execution: &Execution, stop: Option<StopReason>) -> Self {
         match execution.observed {
             ObservedState::Completed => Self::Completed,
-            ObservedState::Failed if execution.observed_message.starts_with(message::TIMED_OUT) => {
-                Self::TimedOut
+            ObservedState::Failed if execution.observed_message.starts_with(TIMED_OUT) => Self::TimedOut,
+            // Ended here, when its node was rejected or deleted, and not by a report.
+            ObservedState::Failed
+                if StopReason::tells_lost(&execution.desired_message)
+                    && execution.observed_message == execution.desired_message =>
+            {
+                Self::Lost
             }
-            ObservedState::Failed if StopReason::tells_lost(&execution.observed_message) => Self::Lost,
             ObservedState::Failed => Self::Failed,
             ObservedState::Refused => Self::Refused,
             observed => match (execution.desired, stop) {
@@ -48,7 +53,7 @@ impl Outcome {
 
     fn of_stopped(message: &str) -> Self {
         match message {
-            text if text.starts_with(message::TIMED_OUT) => Self::TimedOut,
+            text if text.starts_with(TIMED_OUT) => Self::TimedOut,
             text if StopReason::tells_lost(text) => Self::Lost,
             ENDED_UNASKED => Self::Failed,
             _ => Self::Stopped,
@@ -95,6 +100,15 @@ mod tests {
         let rejected = StopReason::NodeRejected.text();
         let ended = outcome((DesiredState::Stopped, &rejected), (ObservedState::Failed, &rejected));
         assert_eq!(ended, Outcome::Lost);
+    }
+
+    #[test]
+    fn no_node_can_report_that_it_was_lost() {
+        for text in [StopReason::Unreachable.text(), StopReason::NodeDisappeared.text()] {
+            let failed = |desired| outcome(desired, (ObservedState::Failed, &text));
+            assert_eq!(failed((DesiredState::Running, "")), Outcome::Failed);
+            assert_eq!(failed((DesiredState::Stopped, "execution failed")), Outcome::Failed);
+        }
     }
 
     #[test]

@@ -10,10 +10,9 @@ use bacalhau_protocol::time::Timestamp;
 /// gives the same state, as long as the job's own change, `targets_fixed` included, goes with the last chunk.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plan {
-    /// Executions to create, in order. Each stands alone: one that no longer fits is left out and the job evaluated
-    /// again.
+    /// Executions to create, in order.
     pub place: Vec<Placement>,
-    /// Executions whose desired state becomes Stopped; to be applied before `place`.
+    /// Executions whose desired state becomes Stopped.
     pub stop: Vec<StopChange>,
     /// New state of the job, if it changes.
     pub job: Option<JobChange>,
@@ -64,8 +63,6 @@ pub struct StopChange {
     pub execution_id: ExecutionId,
     /// Becomes [`bacalhau_protocol::model::Execution::desired_message`].
     pub message: String,
-    /// Given up because its node is silent or gone; a result that comes late is still taken in.
-    pub lost: bool,
 }
 
 /// New state of a job.

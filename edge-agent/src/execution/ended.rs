@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use bacalhau_protocol::model::execution::TIMED_OUT;
 use bacalhau_protocol::model::{ObservedState, RunOutput, topic};
 
 use super::report::{FAILS_EXECUTION, IS_ERROR};
@@ -143,7 +144,7 @@ impl Execution {
 
     fn timed_out(&mut self, now: Now, effects: &mut Vec<Effect>) {
         let limit = self.work.task.timeouts.execution().unwrap_or_default();
-        let message = format!("Execution timed out after {}", text::duration(limit));
+        let message = format!("{TIMED_OUT} after {}", text::duration(limit));
         self.fail(topic::EXEC_TIMEOUT, &message, now, effects);
     }
 }

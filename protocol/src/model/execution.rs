@@ -209,6 +209,9 @@ impl Execution {
     }
 }
 
+/// What the message of an execution begins with that took too long, whichever side ended it.
+pub const TIMED_OUT: &str = "Execution timed out";
+
 /// How a task ended.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunOutput {

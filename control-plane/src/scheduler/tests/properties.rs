@@ -12,6 +12,7 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 
 use super::world::{World, node, node_id, spec};
+use crate::scheduler::message::StopReason;
 use crate::scheduler::{NodeView, Plan, Reachable};
 
 /// Something that happens between two plans.
@@ -168,8 +169,12 @@ fn plan_and_check(world: &mut World) -> Option<Timestamp> {
 
 /// Work is given only to approved nodes that match, and never to a place where something may still run.
 fn check_placements(world: &World, plan: &Plan) {
-    let given_up: BTreeSet<_> =
-        plan.stop.iter().filter(|stop| stop.lost).map(|stop| &stop.execution_id).collect();
+    let given_up: BTreeSet<_> = plan
+        .stop
+        .iter()
+        .filter(|stop| StopReason::tells_lost(&stop.message))
+        .map(|stop| &stop.execution_id)
+        .collect();
     for placement in &plan.place {
         let view = &world.nodes[&placement.node_id];
         assert_eq!(view.membership, Membership::Approved);

@@ -13,6 +13,7 @@ use bacalhau_protocol::selector;
 use bacalhau_protocol::time::Timestamp;
 
 use super::world::{World, node, node_id, spec};
+use crate::scheduler::message::StopReason;
 use crate::scheduler::{EventLevel, Plan, PlannedEvent, Reachable};
 
 #[test]
@@ -183,7 +184,7 @@ fn show(world: &World, plan: &Plan) -> String {
     let mut text = String::new();
     for stop in &plan.stop {
         let execution = &world.executions[&stop.execution_id];
-        let lost = if stop.lost { " (lost)" } else { "" };
+        let lost = if StopReason::tells_lost(&stop.message) { " (lost)" } else { "" };
         let _ = writeln!(text, "stop {}/{}{lost}: {}", execution.node_id, execution.partition, stop.message);
     }
     for placement in &plan.place {
