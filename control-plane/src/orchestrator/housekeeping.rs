@@ -1,6 +1,5 @@
-//! Forgetting what ended long ago: jobs, and of services and daemons, which need not ever end, the past of them.
-
-use std::sync::Arc;
+//! Forgetting what ended long ago: jobs, and the past of those that go on: services and daemons, and whatever is submitted
+//! again and again under one name.
 
 use bacalhau_protocol::ids::{ExecutionId, JobId};
 use bacalhau_protocol::model::{Execution, Job, ObservedState};
@@ -23,7 +22,7 @@ const EXECUTIONS_PER_TXN: usize = 30;
 const PAUSE: std::time::Duration = std::time::Duration::from_secs(60);
 /// Every so many of these pauses, what goes on is looked through.
 const PAUSES_BETWEEN_TRIMS: usize = 60;
-/// History entries kept of a service or daemon that goes on.
+/// History entries kept of a job that goes on.
 const KEPT_HISTORY: u64 = 100_000;
 
 impl Orchestrator {
@@ -38,7 +37,7 @@ impl Orchestrator {
                     if pauses.is_multiple_of(PAUSES_BETWEEN_TRIMS)
                         && let Err(error) = self.trim_round(KEPT_HISTORY).await
                     {
-                        tracing::warn!(%error, "the past of services and daemons could not be forgotten");
+                        tracing::warn!(%error, "the past of jobs that go on could not be forgotten");
                     }
                 }
                 Ok(forgotten) => tracing::debug!(forgotten, "jobs past their retention forgotten"),
@@ -106,27 +105,40 @@ impl Orchestrator {
         Ok(true)
     }
 
-    /// Forgets executions of services and daemons that ended longer ago than the retention, and all but the last
-    /// `kept_history` entries of their histories.
+    /// Forgets what is older than the retention of services and daemons, and of the older versions of any job: executions
+    /// that ended, versions, history. Of all histories it leaves the last `kept_history` entries. Reads every head.
     pub async fn trim_round(&self, kept_history: u64) -> Result<(), ChangeError> {
         let before = self.retained_since();
-        let jobs: Vec<Arc<Job>> = {
-            let mut guard = self.world();
-            let world = guard.get()?;
-            let heads = world.jobs().filter_map(|id| world.job(id)).map(|job| job.head.clone());
-            heads.filter(|head| head.job_type.is_long_running()).collect()
-        };
-        for head in &jobs {
-            self.trim_executions(&head.id, before).await?;
-            self.trim_history(head, kept_history).await?;
+        let prefix = keys::jobs("");
+        let (mut start, end) = (prefix.clone(), prefix_end(&prefix));
+        loop {
+            let heads = self.inner.store.range(start.clone(), end.clone(), JOBS_PER_ROUND, false).await;
+            let heads = heads.map_err(ReadError::from)?;
+            for entry in &heads.entries {
+                let head: Job = record::decode(Kind::Job, &entry.value).map_err(ReadError::from)?;
+                if head.job_type.is_long_running() || head.version > 1 {
+                    let reached = self.trim_executions(&head, before).await?;
+                    self.trim_versions(&head, reached).await?;
+                    self.trim_history(&head, kept_history, before).await?;
+                }
+            }
+            match heads.entries.last() {
+                Some(last) if heads.more => start = [&last.key[..], b"\0"].concat().into(),
+                _ => return Ok(()),
+            }
         }
-        Ok(())
     }
 
-    /// Oldest first; what was made after `before` cannot have ended before it.
-    async fn trim_executions(&self, job: &JobId, before: Timestamp) -> Result<(), ChangeError> {
+    /// Oldest first; what was made after `before` cannot have ended before it. Of a job that comes to an end, what its
+    /// current version has done is needed until then. Says up to which version something was forgotten.
+    async fn trim_executions(&self, head: &Job, before: Timestamp) -> Result<u64, ChangeError> {
+        let job = &head.id;
         let prefix = keys::all_made(job, None);
-        let (mut start, end) = (prefix.clone(), prefix_end(&prefix));
+        let end = match head.job_type.is_long_running() {
+            true => prefix_end(&prefix),
+            false => keys::all_made(job, Some(head.version)),
+        };
+        let (mut start, mut reached) = (prefix, 0);
         loop {
             let places = self.inner.store.range(start.clone(), end.clone(), EXECUTIONS_PER_TXN, false).await;
             let places = places.map_err(ReadError::from)?;
@@ -135,6 +147,7 @@ impl Orchestrator {
                 let Some(execution) = self.made_at(job, place).await? else { continue };
                 is_recent = execution.created >= before;
                 if !is_recent && execution.observed.is_terminal() && execution.modified < before {
+                    reached = execution.job_version.max(reached);
                     txn = txn
                         .delete(keys::made(&execution))
                         .delete(keys::touched(&execution, execution.modified))
@@ -144,7 +157,30 @@ impl Orchestrator {
             self.delete(txn).await?;
             match places.entries.last() {
                 Some(last) if places.more && !is_recent => start = [&last.key[..], b"\0"].concat().into(),
-                _ => return Ok(()),
+                _ => return Ok(reached),
+            }
+        }
+    }
+
+    /// Forgets versions up to `reached`, as far as nothing of them or of older ones is left.
+    async fn trim_versions(&self, head: &Job, reached: u64) -> Result<(), ChangeError> {
+        let prefix = keys::all_made(&head.id, None);
+        let first = self.inner.store.range(prefix.clone(), prefix_end(&prefix), 1, false).await;
+        let first = first.map_err(ReadError::from)?.entries.pop();
+        let first = match first {
+            Some(place) => self.made_at(&head.id, &place).await?,
+            None => None,
+        };
+        let kept = first.map_or(head.version, |execution| execution.job_version.min(head.version));
+        let end = keys::version(&head.id, kept.min(reached + 1));
+        loop {
+            let versions = keys::versions(&head.id);
+            let range = self.inner.store.range(versions, end.clone(), KEYS_PER_TXN, false).await;
+            let range = range.map_err(ReadError::from)?;
+            self.delete(range.entries.into_iter().fold(Txn::new(), |txn, entry| txn.delete(entry.key)))
+                .await?;
+            if !range.more {
+                return Ok(());
             }
         }
     }
@@ -157,7 +193,11 @@ impl Orchestrator {
         }
     }
 
-    async fn trim_history(&self, head: &Job, kept: u64) -> Result<(), ChangeError> {
+    async fn trim_history(&self, head: &Job, kept: u64, before: Timestamp) -> Result<(), ChangeError> {
+        let is_over = |last: &HistoryEntry| {
+            last.sequence.saturating_add(kept) <= head.history
+                || last.job_version < head.version && last.event.at < before
+        };
         let prefix = keys::histories(&head.id);
         loop {
             let store: &dyn Store = &*self.inner.store;
@@ -167,7 +207,7 @@ impl Orchestrator {
             for entry in &records {
                 let told: Vec<HistoryEntry> =
                     record::decode(Kind::History, &entry.value).map_err(ReadError::from)?;
-                if told.last().is_none_or(|last| last.sequence.saturating_add(kept) <= head.history) {
+                if told.last().is_none_or(is_over) {
                     txn = txn.delete(entry.key.clone());
                 }
             }

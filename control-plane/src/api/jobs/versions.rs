@@ -27,7 +27,7 @@ pub(in crate::api) async fn list(
     let job = lookup::job(&api, &text, params.namespace()).await?;
     authorize(&caller, Action::Read, Resource::Job { submitter: &job.submitter })?;
     let versions = api.parts.orchestrator.reader().versions(&job.id).await?;
-    let came = came(&api, &job).await?;
+    let came = came(&api, &job, versions.iter().map(|(version, _)| *version)).await?;
     let shown = versions.iter().map(|(version, spec)| {
         let shown = show::job(&caller, &job, *version, spec);
         let modify_time = came.get(version).map_or(0, |at| at.0);
@@ -36,11 +36,15 @@ pub(in crate::api) async fn list(
     Ok(Answer(ListResponse { next_token: String::new(), items: shown.collect() }))
 }
 
-/// When each version came. The head knows the first and the current one; those between began with an event, unless it is
-/// among what a service has forgotten of its past.
-async fn came(api: &Api, job: &Job) -> Result<BTreeMap<u64, Timestamp>, ApiError> {
+/// When each of the versions came. The head knows the first and the current one; those between began with an event, unless
+/// it is among what the job has forgotten of its past.
+async fn came(
+    api: &Api,
+    job: &Job,
+    versions: impl Iterator<Item = u64>,
+) -> Result<BTreeMap<u64, Timestamp>, ApiError> {
     let mut came = BTreeMap::from([(job.version, job.version_created)]);
-    for version in 1..job.version {
+    for version in versions.filter(|version| *version < job.version) {
         let first = HistoryQuery { after: 0, limit: 1, version: Some(version) };
         let found = api.parts.orchestrator.reader().history(job, &first, |_| true).await?;
         let beginning = found.entries.first().filter(|entry| entry.event.topic == topic::SUBMISSION);

@@ -107,3 +107,37 @@ async fn jobs_that_may_still_run_keep_nothing_else_and_not_for_ever() {
     assert_eq!(world.jobs().count(), 0);
     assert_eq!(world.executions_on(&stopping[0].node_id).len(), 0);
 }
+
+#[tokio::test]
+async fn what_older_versions_of_a_job_have_done_is_forgotten_and_what_the_current_one_has_done_is_not() {
+    let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+    let settings = Settings::default();
+    let orchestrator =
+        Orchestrator::start(store.clone(), settings, Duration::ZERO, clock::now()).await.unwrap();
+    join(&orchestrator, "n1", false).await;
+    let job = orchestrator.submit(submission(Some("report"), spec(JobType::Batch, 2))).await.unwrap().job_id;
+    let mut sequence = 0;
+    for version in 1..=4 {
+        let of_version = executions(&orchestrator, &job).await;
+        let of_version = of_version.into_iter().filter(|execution| execution.job_version == version);
+        // One of the fourth goes on.
+        for execution in of_version.take(if version < 4 { 2 } else { 1 }) {
+            sequence += 1;
+            assert!(report(&orchestrator, &execution, sequence, ObservedState::Completed).await);
+        }
+        if version < 4 {
+            orchestrator.rerun(&job, None).await.unwrap();
+        }
+    }
+    orchestrator.trim_round(1000).await.unwrap();
+
+    let left = executions(&orchestrator, &job).await;
+    assert!(left.len() == 2 && left.iter().all(|execution| execution.job_version == 4), "{left:?}");
+    let versions = orchestrator.reader().versions(&job).await.unwrap();
+    assert_eq!(versions.iter().map(|(version, _)| *version).collect::<Vec<_>>(), [4]);
+    let history = history(&orchestrator, &job).await;
+    assert!(!history.is_empty() && history.iter().all(|entry| entry.job_version == 4), "{history:?}");
+    let last = left.into_iter().find(Execution::is_live).unwrap();
+    assert!(report(&orchestrator, &last, sequence + 1, ObservedState::Completed).await);
+    assert_eq!(state(&start(store).await, &job).await, JobState::Completed);
+}
