@@ -133,9 +133,18 @@ impl Client {
     }
 
     /// All versions of a job, oldest first.
-    pub async fn versions(&self, job: &str, namespace: &str) -> Result<ListResponse<Job>> {
-        self.get(with_query(self.url(JOBS, &[job, "versions"])?, &[("namespace", namespace.to_owned())]))
-            .await
+    pub async fn versions(&self, job: &str, namespace: &str) -> Result<Vec<Job>> {
+        let (mut versions, mut token) = (Vec::new(), String::new());
+        loop {
+            let query = [("namespace", namespace.to_owned()), ("next_token", token)];
+            let page: ListResponse<Job> =
+                self.get(with_query(self.url(JOBS, &[job, "versions"])?, &query)).await?;
+            versions.extend(page.items);
+            token = page.next_token;
+            if token.is_empty() {
+                return Ok(versions);
+            }
+        }
     }
 
     /// Runs a version of a job again, as its next version. Version 0 is the latest.

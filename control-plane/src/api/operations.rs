@@ -136,7 +136,7 @@ fn of_one_job() -> Vec<Operation> {
         .query(&[NAMESPACE])
         .gives::<ListResponse<SpecConfig>>(),
         Operation::get("/api/v1/orchestrator/jobs/{id}/versions", "Its versions", jobs::versions::list)
-            .query(&[NAMESPACE])
+            .query(&[NAMESPACE, LIMIT, TOKEN])
             .gives::<ListResponse<Job>>(),
     ]
 }

@@ -26,6 +26,6 @@ pub use news::News;
 pub use node::{NodeRecord, OtherKey};
 pub use read::{
     ExecutionOrder, ExecutionPage, ExecutionQuery, HistoryPage, HistoryQuery, JobOrder, JobPage, JobQuery,
-    ListedJob, Lookup, ReadError, Reader,
+    ListedJob, Lookup, ReadError, Reader, VersionPage,
 };
 pub use world::{LiveJob, World};

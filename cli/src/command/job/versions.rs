@@ -29,7 +29,7 @@ pub struct Versions {
 
 impl Versions {
     pub(super) async fn run(self, context: &Context) -> anyhow::Result<ExitCode> {
-        let mut versions = context.client()?.versions(&self.job, &self.namespace).await?.items;
+        let mut versions = context.client()?.versions(&self.job, &self.namespace).await?;
         if self.limit > 0 {
             versions.drain(..versions.len().saturating_sub(self.limit));
         }

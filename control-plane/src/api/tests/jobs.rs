@@ -81,9 +81,18 @@ async fn a_name_submitted_again_is_an_update() {
     let old_client = world.send("PUT", JOBS, &[("X-Bacalhau-Git-Version", "v1.6.0")], body).await;
     assert_eq!(old_client.ok()["JobID"], id);
     let versions = world.get(&format!("{JOBS}/web/versions")).await.ok();
-    let numbers: Vec<_> =
-        versions["Items"].as_array().unwrap().iter().map(|job| job["Version"].clone()).collect();
-    assert_eq!(numbers, [1, 2, 3]);
+    let numbers = |versions: &Value| -> Vec<Value> {
+        versions["Items"].as_array().unwrap().iter().map(|job| job["Version"].clone()).collect()
+    };
+    assert_eq!(
+        (numbers(&versions), &versions["NextToken"]),
+        (vec![1.into(), 2.into(), 3.into()], &json!(""))
+    );
+    let page = world.get(&format!("{JOBS}/web/versions?limit=2")).await.ok();
+    assert_eq!(numbers(&page), [1, 2]);
+    let token = page["NextToken"].as_str().unwrap();
+    let rest = world.get(&format!("{JOBS}/web/versions?next_token={token}")).await.ok();
+    assert_eq!((numbers(&rest), &rest["NextToken"]), (vec![3.into()], &json!("")));
     let history = world.get(&format!("{JOBS}/web/history?event_type=job&all_job_versions=true")).await.ok();
     let begun = |version: u64| {
         let begins =

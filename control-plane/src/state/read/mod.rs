@@ -4,6 +4,7 @@ mod executions;
 mod history;
 #[cfg(test)]
 mod tests;
+mod versions;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -23,6 +24,7 @@ use crate::store::{self, Entry, Range, Store, Watch, prefix_end};
 
 pub use self::executions::{ExecutionOrder, ExecutionPage, ExecutionQuery};
 pub use self::history::{HistoryPage, HistoryQuery};
+pub use self::versions::VersionPage;
 
 /// Entries read from the store at a time.
 const PAGE: usize = 256;
@@ -155,18 +157,6 @@ impl Reader {
         let entry = self.store.get(keys::version(id, version)).await?;
         let entry = entry.ok_or_else(|| ReadError::MissingVersion { job: id.clone(), version })?;
         Ok(record::decode(Kind::JobSpec, &entry.value)?)
-    }
-
-    /// All versions of a job's specification, oldest first.
-    pub async fn versions(&self, id: &JobId) -> Result<Vec<(u64, JobSpec)>, ReadError> {
-        let mut versions = Vec::new();
-        self.scan(&keys::versions(id), |entry| {
-            let number = keys::last_part(&entry.key).and_then(|text| u64::from_str_radix(text, 16).ok());
-            versions.push((number.unwrap_or_default(), record::decode(Kind::JobSpec, &entry.value)?));
-            Ok(true)
-        })
-        .await?;
-        Ok(versions)
     }
 
     /// The job that holds a name.
