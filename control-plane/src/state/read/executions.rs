@@ -87,8 +87,8 @@ impl ExecutionQuery {
 
 impl Reader {
     /// One page of a job's executions. Costs what the page holds, but for two cases: by last change over all versions it
-    /// looks at a page of each version, and by id in one version at a bounded number of others, so that a page may be
-    /// short of items and not be the last.
+    /// looks at a page of each version since the oldest of which something is kept, and by id in one version at a bounded
+    /// number of others, so that a page may be short of items and not be the last.
     pub async fn executions_page(
         &self,
         job: &Job,
@@ -102,7 +102,10 @@ impl Reader {
                 self.page_of(id, query, places).await
             }
             (ExecutionOrder::Modified, version) => {
-                let versions = version.map_or(1..=job.version, |version| version..=version);
+                let versions = match version {
+                    Some(version) => version..=version,
+                    None => self.oldest_version(id).await?.unwrap_or(job.version)..=job.version,
+                };
                 let mut places = Vec::new();
                 for version in versions {
                     let prefix = keys::all_touched(id, version);
@@ -117,6 +120,17 @@ impl Reader {
             }
             (ExecutionOrder::Id, version) => self.page_by_id(id, query, version).await,
         }
+    }
+
+    /// The oldest version of which executions are kept.
+    async fn oldest_version(&self, id: &JobId) -> Result<Option<u64>, ReadError> {
+        let prefix = keys::all_made(id, None);
+        let range = self.store.range(prefix.clone(), prefix_end(&prefix), 1, false).await?;
+        let version = |entry: &Entry| {
+            let place = std::str::from_utf8(entry.key.get(prefix.len()..)?).ok()?;
+            u64::from_str_radix(place.split_once('/')?.0, 16).ok()
+        };
+        Ok(range.entries.first().and_then(version))
     }
 
     /// The ends of keys, time and id, of a page of an order and one more.
