@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use clap::{Args, CommandFactory as _, Parser, Subcommand};
+use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::client::Client;
 use crate::command::{
@@ -253,20 +253,37 @@ impl Global {
     }
 }
 
+impl Cli {
+    fn tree() -> clap::Command {
+        arguments::with_negative_values(Self::command())
+    }
+
+    fn read(arguments: &[String]) -> Result<Self, clap::Error> {
+        let mut matches = Self::tree().try_get_matches_from(arguments)?;
+        Self::from_arg_matches_mut(&mut matches).map_err(|error| error.format(&mut Self::tree()))
+    }
+
+    /// The parser's complaint in our words.
+    fn explained(error: &clap::Error, arguments: &[String]) -> error::Advised {
+        let mut tree = Self::tree();
+        tree.build();
+        usage::explained(error, &arguments::typed(&tree, arguments))
+    }
+}
+
 /// Parses the arguments, runs the command, tells what went wrong. This is the whole program.
 pub async fn run(
     arguments: impl IntoIterator<Item = String>,
     environment: BTreeMap<String, String>,
 ) -> ExitCode {
-    let root = Cli::command();
-    let arguments = arguments::normalised(&root, arguments);
+    let arguments = arguments::normalised(&Cli::command(), arguments);
     if let Some(error) = usage::typographic(&arguments) {
         output::note(&error::report(&error.into(), output::stderr_has_colour()));
         return ExitCode::FAILURE;
     }
-    let cli = match Cli::try_parse_from(&arguments) {
+    let cli = match Cli::read(&arguments) {
         Ok(cli) => cli,
-        Err(error) => return misunderstood(&error, &arguments::command_path(&root, &arguments)),
+        Err(error) => return misunderstood(&error, &arguments),
     };
     match Box::pin(execute(cli, environment)).await {
         Ok(code) => code,
@@ -338,7 +355,7 @@ fn with_env_files(mut environment: BTreeMap<String, String>, serving: bool) -> B
 }
 
 /// Help is an answer; everything else about the arguments is a failure with code 1, as of all failures.
-fn misunderstood(error: &clap::Error, command: &str) -> ExitCode {
+fn misunderstood(error: &clap::Error, arguments: &[String]) -> ExitCode {
     use clap::error::ErrorKind;
     match error.kind() {
         ErrorKind::DisplayHelp
@@ -350,7 +367,7 @@ fn misunderstood(error: &clap::Error, command: &str) -> ExitCode {
             }
         }
         _ => {
-            let explained = usage::explained(error, command).into();
+            let explained = Cli::explained(error, arguments).into();
             output::note(&error::report(&explained, output::stderr_has_colour()));
             ExitCode::FAILURE
         }
@@ -364,20 +381,20 @@ mod tests {
     /// The message and the hint.
     fn error(arguments: &[&str]) -> String {
         let arguments: Vec<String> = ["bacalhau"].iter().chain(arguments).map(ToString::to_string).collect();
-        let error = Cli::try_parse_from(&arguments).unwrap_err();
-        let path = arguments::command_path(&Cli::command(), &arguments);
-        error::report(&usage::explained(&error, &path).into(), false)
+        let error = Cli::read(&arguments).unwrap_err();
+        error::report(&Cli::explained(&error, &arguments).into(), false)
     }
 
     #[test]
     fn the_tree_is_well_formed() {
-        Cli::command().debug_assert();
+        Cli::tree().debug_assert();
     }
 
     #[test]
     fn what_was_wrong_is_on_one_line_and_what_to_do_on_the_next() {
         for (arguments, message, hint) in [
             (&["jobs"][..], "unknown command \"jobs\" for \"bacalhau\"", "did you mean job"),
+            (&["jbo", "list"], "unknown command \"jbo\" for \"bacalhau\"", "did you mean job?"),
             (&["job", "lst"], "unknown command \"lst\" for \"bacalhau job\"", "did you mean list"),
             (&["job", "list", "--limt", "1"], "unknown flag: --limt", "did you mean --limit?"),
             (&["job", "list", "-x"], "unknown shorthand flag: 'x' in -x", "`bacalhau job list --help`"),
@@ -393,28 +410,41 @@ mod tests {
             ),
             (&["job", "delete", "x"], "unknown command \"delete\"", "`bacalhau job stop`"),
             (&["config", "auto-resources"], "unknown command", "Compute.AllocatedCapacity"),
-            (&["job", "list", "y"], "unexpected argument \"y\" for \"bacalhau job list\"", "--help"),
+            (&["job", "list", "y"], "unknown command \"y\" for \"bacalhau job list\"", "--help"),
+            (&["job", "stop", "a", "b"], "accepts 1 arg(s), received 2", "usage: bacalhau job stop"),
+            (&["job", "run", "a", "b"], "accepts at most 1 arg(s), received 2", "usage: bacalhau job run"),
+            (&["docker", "run"], "requires at least 1 arg(s), only received 0", "usage: bacalhau docker run"),
             (&["job", "list", "--limit"], "flag needs an argument: --limit", "--help"),
             (
                 &["job", "list", "--limit", "z"],
-                "invalid argument \"z\" for \"--limit\" flag: invalid digit",
-                "--help",
+                "invalid argument \"z\" for \"--limit\" flag: strconv.ParseInt: parsing \"z\": invalid syntax",
+                "expected a whole number",
+            ),
+            (
+                &["list", "-n", "-1"],
+                "invalid argument \"-1\" for \"-n, --number\" flag: -1 is not in 0..",
+                "`bacalhau list --help`",
+            ),
+            (
+                &["docker", "run", "--timeout", "-1", "ubuntu"],
+                "invalid argument \"-1\" for \"--timeout\" flag: strconv.ParseInt: parsing \"-1\"",
+                "0 or more",
             ),
             (
                 &["job", "list", "--output", "jsn"],
                 "expected one of table, csv, json, yaml",
                 "did you mean json?",
             ),
-            (&["job", "stop"], "missing argument: <JOB>", "usage: bacalhau job stop"),
+            (&["job", "stop"], "accepts 1 arg(s), received 0", "usage: bacalhau job stop"),
             (
-                &["docker", "run", "--count", "1", "--concurrency", "2", "a"],
-                "exclude each other",
+                &["docker", "run", "--concurrency", "2", "--count", "1", "a"],
+                "if any flags in the group [count concurrency] are set none of the others can be; [concurrency count] were all set",
                 "use one of them",
             ),
             (&["docker", "run", "ubuntu", "ls", "--color"], "unknown flag: --color", "put -- in front"),
             (
                 &["docker", "run", "--dry-run", "a", "-s", "b=c", "--constraints", "d=e"],
-                "exclude each other",
+                "[constraints selector] were all set",
                 "use one",
             ),
         ] {

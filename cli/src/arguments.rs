@@ -1,6 +1,6 @@
 //! Arguments before they are parsed: habits of Bacalhau's own parser that ours does not share.
 
-use clap::{ArgAction, Command};
+use clap::{Arg, ArgAction, Command};
 
 /// Reads `--flag=true` and `--flag=false` of flags that otherwise take no value, which Go programs understand.
 pub fn normalised(root: &Command, arguments: impl IntoIterator<Item = String>) -> Vec<String> {
@@ -25,8 +25,26 @@ pub fn normalised(root: &Command, arguments: impl IntoIterator<Item = String>) -
     kept
 }
 
-/// The commands that were named, as in `bacalhau job list`.
-pub fn command_path(root: &Command, arguments: &[String]) -> String {
+/// The command that was typed.
+#[derive(Clone, Debug)]
+pub struct Typed<'c> {
+    /// The commands that were named, as in `bacalhau job list`.
+    pub path: String,
+    /// The last of them.
+    pub command: &'c Command,
+}
+
+/// Lets `-1` be the value of every option that has one, so that who checks the value says what is wrong with it.
+pub fn with_negative_values(command: Command) -> Command {
+    let allow = |arg: Arg| {
+        let has_value = arg.get_action().takes_values() && !arg.is_positional();
+        if has_value { arg.allow_negative_numbers(true) } else { arg }
+    };
+    command.mut_args(allow).mut_subcommands(with_negative_values)
+}
+
+/// The commands that were named, up to the first word that is none.
+pub fn typed<'c>(root: &'c Command, arguments: &[String]) -> Typed<'c> {
     let mut command = root;
     let mut path = vec![root.get_name()];
     for argument in arguments.iter().skip(1) {
@@ -39,7 +57,7 @@ pub fn command_path(root: &Command, arguments: &[String]) -> String {
         command = child;
         path.push(child.get_name());
     }
-    path.join(" ")
+    Typed { path: path.join(" "), command }
 }
 
 fn switch(root: &Command, command: &Command, argument: &str) -> Option<(String, bool)> {
@@ -94,7 +112,7 @@ mod tests {
 
     #[test]
     fn the_path_ends_at_the_first_word_that_is_no_command() {
-        let path = |arguments: &[&str]| command_path(&Cli::command(), &texts(arguments));
+        let path = |arguments: &[&str]| typed(&Cli::command(), &texts(arguments)).path;
         assert_eq!(path(&["bacalhau", "job", "list", "x"]), "bacalhau job list");
         assert_eq!(path(&["bacalhau", "job", "lst"]), "bacalhau job");
         assert_eq!(path(&["bacalhau"]), "bacalhau");

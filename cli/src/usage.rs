@@ -1,68 +1,155 @@
 //! Arguments that cannot be understood: what was wrong on one line, what to do on the next. The sentences are those that
 //! users of Bacalhau know, where it has one.
 
+use std::num::ParseIntError;
+
 use bacalhau_protocol::spec::closest;
+use clap::Command;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
+use crate::arguments::Typed;
 use crate::error::Advised;
 
-/// Puts the parser's complaint into our words. `command` is what was typed so far, as in `bacalhau job list`.
-pub fn explained(error: &clap::Error, command: &str) -> Advised {
-    let see_help = format!("run `{command} --help` to see what it understands");
+/// Puts the parser's complaint about a command into our words.
+pub fn explained(error: &clap::Error, typed: &Typed<'_>) -> Advised {
+    let Typed { path, command } = typed;
+    let see_help = format!("run `{path} --help` to see what it understands");
     let argument = text(error, ContextKind::InvalidArg).map(|text| first_word(&text).to_owned());
     let value = text(error, ContextKind::InvalidValue);
     match (error.kind(), argument, value) {
         (ErrorKind::InvalidSubcommand, ..) => {
             let word = text(error, ContextKind::InvalidSubcommand).unwrap_or_default();
-            let message = format!("unknown command {word:?} for {command:?}");
-            let near = || suggestion(error, ContextKind::SuggestedSubcommand);
-            let hint = successor(command, &word).map(str::to_owned).or_else(near).unwrap_or(see_help);
-            Advised::new(message, hint)
+            let hint = successor(path, &word).map(str::to_owned).or_else(|| near_command(command, &word));
+            Advised::new(unknown_command(&word, path), hint.unwrap_or(see_help))
         }
-        (ErrorKind::UnknownArgument, Some(argument), _) => unknown(error, &argument, command, see_help),
+        (ErrorKind::UnknownArgument, Some(argument), _) => unknown(error, &argument, typed, see_help),
         (ErrorKind::InvalidValue, Some(argument), value) => match value.filter(|value| !value.is_empty()) {
             None => Advised::new(format!("flag needs an argument: {argument}"), see_help),
             Some(value) => {
-                let message =
-                    format!("invalid argument {value:?} for {}: {}", place(&argument), expected(error));
+                let place = place(command, &argument);
+                let message = format!("invalid argument {value:?} for {place}: {}", expected(error));
                 Advised::new(message, suggestion(error, ContextKind::SuggestedValue).unwrap_or(see_help))
             }
         },
         (ErrorKind::ValueValidation, Some(argument), value) => {
-            let reason = std::error::Error::source(error).map(ToString::to_string).unwrap_or_default();
-            let value = value.unwrap_or_default();
-            Advised::new(format!("invalid argument {value:?} for {}: {reason}", place(&argument)), see_help)
+            unreadable(error, &value.unwrap_or_default(), &place(command, &argument), see_help)
         }
         (ErrorKind::MissingRequiredArgument, ..) => {
-            let missing = texts(error, ContextKind::InvalidArg).join(" ");
-            Advised::new(format!("missing argument: {missing}"), usage(error).unwrap_or(see_help))
+            let missing = texts(error, ContextKind::InvalidArg);
+            let places = Places::of(command);
+            let message = match missing.iter().any(|name| name.starts_with('-')) {
+                true => format!("missing argument: {}", missing.join(" ")),
+                false => places.are_not(places.least.saturating_sub(missing.len())),
+            };
+            Advised::new(message, usage(error).unwrap_or(see_help))
         }
         (ErrorKind::ArgumentConflict, Some(argument), _) => {
-            let others: Vec<String> = texts(error, ContextKind::PriorArg);
-            let others: Vec<&str> = others.iter().map(|other| first_word(other)).collect();
-            match others[..] == [argument.as_str()] {
-                true => Advised::new(format!("{argument} is given more than once"), "give it once"),
-                false => Advised::new(
-                    format!("{argument} and {} exclude each other", others.join(", ")),
-                    "use one of them",
-                ),
-            }
+            conflict(command, &argument, &texts(error, ContextKind::PriorArg))
         }
         _ => Advised::new(plain(error), see_help),
     }
 }
 
-fn unknown(error: &clap::Error, argument: &str, command: &str, see_help: String) -> Advised {
+/// A value that its flag does not understand. What is no number is told as Bacalhau tells it.
+fn unreadable(error: &clap::Error, value: &str, place: &str, see_help: String) -> Advised {
+    let source = std::error::Error::source(error);
+    let (reason, hint) = match source.and_then(|source| source.downcast_ref::<ParseIntError>()) {
+        Some(_) => {
+            let is_negative = value.strip_prefix('-').is_some_and(|rest| rest.parse::<u64>().is_ok());
+            let bound = if is_negative { ", 0 or more" } else { "" };
+            let reason = format!("strconv.ParseInt: parsing {value:?}: invalid syntax");
+            (reason, format!("expected a whole number{bound}; {see_help}"))
+        }
+        None => (source.map(ToString::to_string).unwrap_or_default(), see_help),
+    };
+    Advised::new(format!("invalid argument {value:?} for {place}: {reason}"), hint)
+}
+
+/// Arguments that exclude each other, or one that was given twice.
+fn conflict(command: &Command, argument: &str, others: &[String]) -> Advised {
+    let others: Vec<&str> = others.iter().map(|other| first_word(other)).collect();
+    if others == [argument] {
+        return Advised::new(format!("{argument} is given more than once"), "give it once");
+    }
+    let mut set: Vec<&str> = others.iter().copied().chain([argument]).collect();
+    let mut group: Vec<&str> = set.iter().filter_map(|flag| flag.strip_prefix("--")).collect();
+    if group.len() < set.len() {
+        set.sort_unstable();
+        return Advised::new(format!("{} exclude each other", set.join(" and ")), "use one of them");
+    }
+    let declared = |name: &&str| command.get_arguments().position(|arg| arg.get_long() == Some(name));
+    group.sort_by_key(declared);
+    let mut sorted = group.clone();
+    sorted.sort_unstable();
+    let (group, sorted) = (group.join(" "), sorted.join(" "));
+    let message = format!(
+        "if any flags in the group [{group}] are set none of the others can be; [{sorted}] were all set"
+    );
+    Advised::new(message, "use one of them")
+}
+
+/// How many words may stand behind a command.
+struct Places {
+    least: usize,
+    /// `None` for any number.
+    most: Option<usize>,
+}
+
+impl Places {
+    fn of(command: &Command) -> Self {
+        let (mut least, mut most) = (0, Some(0));
+        for place in command.get_positionals() {
+            least += usize::from(place.is_required_set());
+            let is_list = place.get_num_args().is_some_and(|count| count.max_values() > 1);
+            most = most.filter(|_| !is_list).map(|most| most + 1);
+        }
+        Self { least, most }
+    }
+
+    /// Says that another number was received.
+    fn are_not(&self, received: usize) -> String {
+        match (self.least, self.most) {
+            (least, None) => format!("requires at least {least} arg(s), only received {received}"),
+            (least, Some(most)) if least == most => format!("accepts {most} arg(s), received {received}"),
+            (0, Some(most)) => format!("accepts at most {most} arg(s), received {received}"),
+            (least, Some(most)) => {
+                format!("accepts between {least} and {most} arg(s), received {received}")
+            }
+        }
+    }
+}
+
+fn unknown_command(word: &str, path: &str) -> String {
+    format!("unknown command {word:?} for {path:?}")
+}
+
+/// The parser itself thinks of no exchanged letters.
+fn near_command(command: &Command, word: &str) -> Option<String> {
+    let known: Vec<&str> =
+        command.get_subcommands().filter(|known| !known.is_hide_set()).map(Command::get_name).collect();
+    closest(word, &known).map(|near| format!("did you mean {near}?"))
+}
+
+fn unknown(error: &clap::Error, argument: &str, typed: &Typed<'_>, see_help: String) -> Advised {
+    let Typed { path, command } = typed;
     let message = match argument.strip_prefix("--") {
         Some(_) => format!("unknown flag: {argument}"),
         None if argument.starts_with('-') => {
             let letter = argument.chars().nth(1).unwrap_or('-');
             format!("unknown shorthand flag: '{letter}' in {argument}")
         }
-        None => format!("unexpected argument {argument:?} for {command:?}"),
+        None => {
+            let places = Places::of(command);
+            return match places.most {
+                None | Some(0) => Advised::new(unknown_command(argument, path), see_help),
+                Some(most) => {
+                    Advised::new(places.are_not(most + 1), usage(error).unwrap_or(see_help))
+                }
+            };
+        }
     };
     let hint = suggestion(error, ContextKind::SuggestedArg).unwrap_or_else(|| {
-        let has_program = command.ends_with(" run") || command.ends_with(" exec");
+        let has_program = path.ends_with(" run") || path.ends_with(" exec");
         if has_program && argument.starts_with('-') {
             format!("to hand {argument} to the program, put -- in front of the program's own arguments; {see_help}")
         } else {
@@ -85,7 +172,7 @@ pub fn typographic(arguments: &[String]) -> Option<Advised> {
 
 /// The parser thinks of words that nobody would have meant.
 fn suggestion(error: &clap::Error, kind: ContextKind) -> Option<String> {
-    let typed = [ContextKind::InvalidValue, ContextKind::InvalidSubcommand, ContextKind::InvalidArg];
+    let typed = [ContextKind::InvalidValue, ContextKind::InvalidArg];
     let typed = typed.into_iter().find_map(|kind| text(error, kind))?;
     let near = texts(error, kind);
     let near: Vec<&str> = near.iter().map(String::as_str).collect();
@@ -104,11 +191,14 @@ fn usage(error: &clap::Error) -> Option<String> {
     Some(usage.trim().replacen("Usage: ", "usage: ", 1).replace('\n', " "))
 }
 
-/// `--count <COUNT>` is `"--count" flag`, and `<SHELL>` is itself.
-fn place(argument: &str) -> String {
-    match first_word(argument) {
-        flag if flag.starts_with('-') => format!("{flag:?} flag"),
-        positional => positional.to_owned(),
+/// `--count <COUNT>` is `"--count" flag`, with its short form if it has one, and `<SHELL>` is itself.
+fn place(command: &Command, argument: &str) -> String {
+    let argument = first_word(argument);
+    let Some(name) = argument.strip_prefix("--") else { return argument.to_owned() };
+    let flag = command.get_arguments().find(|arg| arg.get_long() == Some(name));
+    match flag.and_then(clap::Arg::get_short) {
+        Some(short) => format!("\"-{short}, {argument}\" flag"),
+        None => format!("{argument:?} flag"),
     }
 }
 

@@ -9,7 +9,7 @@ use crate::output;
 
 /// Prints a script that completes commands and flags.
 #[derive(Args, Debug)]
-#[command(after_help = "\
+#[command(arg_required_else_help = true, after_help = "\
 Examples:
   source <(bacalhau completion bash)
   bacalhau completion zsh > \"${fpath[1]}/_bacalhau\"

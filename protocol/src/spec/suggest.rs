@@ -14,20 +14,25 @@ pub fn closest<'k>(word: &str, known: &[&'k str]) -> Option<&'k str> {
     (distance <= 1 + word.chars().count() / 4).then_some(candidate)
 }
 
-/// Insertions, deletions and substitutions that turn one word into the other (Levenshtein).
+/// Insertions, deletions, substitutions and exchanges of neighbours that turn one word into the other (optimal string
+/// alignment).
 fn distance(from: &str, to: &str) -> usize {
-    let to: Vec<char> = to.chars().collect();
-    let mut row: Vec<usize> = (0..=to.len()).collect();
-    for (i, left) in from.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, right) in to.iter().enumerate() {
-            let substituted = diagonal + usize::from(left != *right);
-            diagonal = row[j + 1];
-            row[j + 1] = substituted.min(row[j] + 1).min(diagonal + 1);
+    let (from, to): (Vec<char>, Vec<char>) = (from.chars().collect(), to.chars().collect());
+    let mut before = Vec::new();
+    let mut above: Vec<usize> = (0..=to.len()).collect();
+    for i in 1..=from.len() {
+        let mut row = vec![i];
+        for j in 1..=to.len() {
+            let substituted = above[j - 1] + usize::from(from[i - 1] != to[j - 1]);
+            let mut least = substituted.min(row[j - 1] + 1).min(above[j] + 1);
+            if i > 1 && j > 1 && from[i - 1] == to[j - 2] && from[i - 2] == to[j - 1] {
+                least = least.min(before[j - 2] + 1);
+            }
+            row.push(least);
         }
+        before = std::mem::replace(&mut above, row);
     }
-    row[to.len()]
+    above[to.len()]
 }
 
 #[cfg(test)]
@@ -39,6 +44,7 @@ mod tests {
         let known = ["Name", "Namespace", "Constraints"];
         assert_eq!(closest("constraint", &known), Some("Constraints"));
         assert_eq!(closest("nmae", &known), Some("Name"));
+        assert_eq!(closest("jbo", &["job", "node"]), Some("job"));
         assert_eq!(closest("Image", &known), None);
         assert_eq!(closest("x", &[]), None);
         assert_eq!(distance("kitten", "sitting"), 3);
