@@ -8,7 +8,7 @@ use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
 use crate::flags::input::{self, Input};
-use crate::flags::{environment, network, publisher, result_path};
+use crate::flags::{environment, network, publisher, read, result_path};
 
 /// Flags of the job around the task.
 #[derive(Args, Clone, Debug)]
@@ -120,7 +120,7 @@ impl JobFlags {
             "Priority": self.priority,
             "Count": count,
             "Constraints": constraints,
-            "Labels": environment::labels(&self.labels).map_err(anyhow::Error::msg)?,
+            "Labels": environment::labels("-l, --labels", &self.labels).map_err(anyhow::Error::msg)?,
             "Tasks": [task],
         }))
     }
@@ -129,9 +129,9 @@ impl JobFlags {
 impl TaskFlags {
     /// The task of this engine. `more_inputs` stand before those of the flags.
     pub fn task(&self, engine: SpecConfig, more_inputs: Vec<Input>) -> Result<Task, String> {
-        let network_type = network::parse(&self.network)?;
+        let network_type = read("--network", &self.network, network::parse(&self.network))?;
         network::check_domains(network_type, &self.domain)?;
-        let publisher = publisher::parse(&self.publisher)?;
+        let publisher = read("-p, --publisher", &self.publisher, publisher::parse(&self.publisher))?;
         let inputs: Vec<Input> = more_inputs.into_iter().chain(self.inputs()?).collect();
         Ok(Task {
             name: self.task_name.clone(),
@@ -140,7 +140,7 @@ impl TaskFlags {
                 kind: publisher.kind,
                 params: Some(publisher.params).filter(|p| !p.is_empty()),
             },
-            env: environment::pairs(&self.env)?,
+            env: environment::pairs("-e, --env", &self.env)?,
             input_sources: inputs.into_iter().map(source).collect(),
             result_paths: self.result_paths()?,
             resources: ResourcesConfig {
@@ -168,7 +168,7 @@ impl TaskFlags {
         let inputs: Vec<Input> = self
             .input
             .iter()
-            .map(|text| input::parse(text, input::DEFAULT_TARGET))
+            .map(|text| read("-i, --input", text, input::parse(text, input::DEFAULT_TARGET)))
             .collect::<Result<_, _>>()?;
         for (index, one) in inputs.iter().enumerate() {
             let before = &inputs[..index];

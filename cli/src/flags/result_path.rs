@@ -1,5 +1,7 @@
 //! `-o/--output`: directories of a task that are kept as results (cli.md 6.3).
 
+use crate::flags::read;
+
 /// What is kept when nothing else maps `/outputs`.
 const DEFAULT: (&str, &str) = ("outputs", "/outputs");
 
@@ -14,7 +16,8 @@ pub struct ResultPath {
 
 /// Reads all values of the flag and adds `outputs:/outputs` unless `/outputs` has another name.
 pub fn parse_all(values: &[String]) -> Result<Vec<ResultPath>, String> {
-    let mut paths = values.iter().map(|text| parse(text)).collect::<Result<Vec<_>, _>>()?;
+    let mut paths =
+        values.iter().map(|text| read("-o, --output", text, parse(text))).collect::<Result<Vec<_>, _>>()?;
     if !paths.iter().any(|kept| kept.path.trim_end_matches('/') == DEFAULT.1) {
         paths.insert(0, ResultPath { name: DEFAULT.0.into(), path: DEFAULT.1.into() });
     }

@@ -45,7 +45,7 @@ impl Run {
     fn job(&self) -> anyhow::Result<Value> {
         let container = Container {
             image: self.image.clone(),
-            entrypoint: environment::list(&self.entrypoint).map_err(anyhow::Error::msg)?,
+            entrypoint: environment::list("--entrypoint", &self.entrypoint).map_err(anyhow::Error::msg)?,
             parameters: self.parameters.clone(),
             workdir: self.workdir.clone().unwrap_or_default(),
         };

@@ -63,10 +63,10 @@ impl List {
     pub async fn run(self, context: &Context) -> anyhow::Result<ExitCode> {
         let filter = Filter {
             id: self.id_filter.clone(),
-            include: environment::list(&self.include_tag).map_err(anyhow::Error::msg)?,
+            include: environment::list("--include-tag", &self.include_tag).map_err(anyhow::Error::msg)?,
             exclude: match self.all {
                 true => Vec::new(),
-                false => environment::list(&self.exclude_tag).map_err(anyhow::Error::msg)?,
+                false => environment::list("--exclude-tag", &self.exclude_tag).map_err(anyhow::Error::msg)?,
             },
         };
         let jobs = self.jobs(context, &filter).await?;

@@ -60,7 +60,7 @@ enum Status {
 impl List {
     pub(super) async fn run(self, context: &Context) -> anyhow::Result<ExitCode> {
         let answer = context.client()?.nodes(&self.query()).await?;
-        let groups = environment::list(&self.show).map_err(anyhow::Error::msg)?;
+        let groups = environment::list("--show", &self.show).map_err(anyhow::Error::msg)?;
         groups.iter().filter_map(|group| unknown_group(group)).for_each(|remark| output::warn(&remark));
         let text = self.output.render(&answer.nodes, |wide| table(&answer.nodes, &groups, wide))?;
         output::print(&text)?;

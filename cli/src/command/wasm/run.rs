@@ -53,7 +53,8 @@ impl Run {
 
     fn job(&self) -> anyhow::Result<Value> {
         let inputs = self.run.task.inputs().map_err(anyhow::Error::msg)?;
-        let imports = environment::list(&self.import_modules).map_err(anyhow::Error::msg)?;
+        let imports =
+            environment::list("-I, --import-modules", &self.import_modules).map_err(anyhow::Error::msg)?;
         let imports: Vec<Value> =
             imports.iter().map(|text| import(text, &inputs)).collect::<anyhow::Result<_>>()?;
         let urls = self.import_module_urls.iter().map(|url| import_url(url));

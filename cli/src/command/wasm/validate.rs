@@ -107,7 +107,8 @@ impl Validate {
     }
 
     fn brought(&self) -> anyhow::Result<Vec<Brought>> {
-        let texts = environment::list(&self.import_modules).map_err(anyhow::Error::msg)?;
+        let texts =
+            environment::list("-I, --import-modules", &self.import_modules).map_err(anyhow::Error::msg)?;
         let bring = |text: &String| {
             let (path, name) = text.rsplit_once(':').with_context(|| {
                 format!("import module {text:?}: expected FILE:NAME, as in ./lib.wasm:lib")
