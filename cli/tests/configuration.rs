@@ -216,7 +216,10 @@ fn a_job_is_filled_in_before_it_is_sent() {
     said(submit);
     let mut describe = serving.client(home);
     describe.args(["job", "describe", "nightly", "--output", "json"]);
-    assert!(said(describe).contains("\"GREETING\":\"Hello\""));
+    let described = said(describe);
+    for part in ["{\"Job\":{", "\"GREETING\":\"Hello\"", "\"Executions\":{", "\"History\":{"] {
+        assert!(described.contains(part), "{part}: {described}");
+    }
 }
 
 #[test]
