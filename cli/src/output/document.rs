@@ -11,9 +11,45 @@ pub fn json<T: Serialize + ?Sized>(object: &T, pretty: bool) -> anyhow::Result<S
     Ok(text)
 }
 
-/// The JSON document re-expressed as YAML, keys in alphabetical order.
+/// The JSON document re-expressed as YAML, keys in alphabetical order. What older readers of YAML take for a date or a
+/// number to the base of sixty is quoted.
 pub fn yaml<T: Serialize + ?Sized>(object: &T) -> anyhow::Result<String> {
-    Ok(serde_norway::to_string(&sorted(serde_json::to_value(object)?))?)
+    let document = sorted(serde_json::to_value(object)?);
+    let mut marked = document.clone();
+    let count = mark(&mut marked);
+    let text = serde_norway::to_string(&marked)?;
+    // Only a document that holds the mark itself has more of it; it stays as the writer of YAML has it.
+    if text.matches(WRITTEN_MARK).count() == count {
+        Ok(text.replace(WRITTEN_MARK, "\""))
+    } else {
+        Ok(serde_norway::to_string(&document)?)
+    }
+}
+
+/// In front of a text it has the writer of YAML quote it, which knows only the dates and numbers of YAML 1.2.
+const MARK: char = '\u{1}';
+/// The mark as it is written, with the quote before it.
+const WRITTEN_MARK: &str = "\"\\x01";
+
+/// Marks what is to be quoted, and counts it.
+fn mark(value: &mut Value) -> usize {
+    match value {
+        Value::String(text) if is_ambiguous(text) => {
+            text.insert(0, MARK);
+            1
+        }
+        Value::Array(items) => items.iter_mut().map(mark).sum(),
+        Value::Object(entries) => entries.values_mut().map(mark).sum(),
+        _ => 0,
+    }
+}
+
+/// Dates, times, `22:30` and `1_000` of YAML 1.1, and some more that look like them.
+fn is_ambiguous(text: &str) -> bool {
+    let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
+    digits.starts_with(|c: char| c.is_ascii_digit())
+        && digits.contains(['-', ':', '_'])
+        && digits.bytes().all(|byte| byte.is_ascii_digit() || b"-:._+TtZz ".contains(&byte))
 }
 
 /// A difference of two documents: what goes is red, what comes green.
@@ -46,6 +82,19 @@ mod tests {
     fn yaml_is_sorted_at_every_depth() {
         let object = serde_json::json!({"b": {"z": 1, "a": [{"y": true, "x": null}]}, "a": "1"});
         assert_eq!(yaml(&object).unwrap(), "a: '1'\nb:\n  a:\n  - x: null\n    y: true\n  z: 1\n");
+    }
+
+    #[test]
+    fn yaml_quotes_what_older_readers_take_for_a_date_or_a_number() {
+        for text in ["2024-10-01T08:00:00.123Z", "2024-10-01", "22:30", "1_000", "2024-10-01 08:00:00 +02:00"]
+        {
+            assert_eq!(yaml(&serde_json::json!({"a": [text]})).unwrap(), format!("a:\n- \"{text}\"\n"));
+        }
+        for text in ["ubuntu:24.04", "10.0.0.4:4222/x", "v1.5.0", "1.5.0"] {
+            assert_eq!(yaml(&text).unwrap(), format!("{text}\n"));
+        }
+        let odd = serde_json::json!(["\u{1}x", "2024-10-01"]);
+        assert_eq!(serde_norway::from_str::<Value>(&yaml(&odd).unwrap()).unwrap(), odd);
     }
 
     #[test]
