@@ -143,9 +143,20 @@ fn report(
     let missing = delivery.missing.join("\n  ");
     Err(Advised::new(
         format!("{} of the results could not be fetched:\n  {missing}", delivery.missing.len()),
-        "run the same command again when the nodes are back; what has arrived is kept",
+        way_out(job, delivery),
     )
     .into())
+}
+
+/// What can be done about results that did not come.
+fn way_out(job: &str, delivery: &Delivery) -> String {
+    let again = "run the same command again when the nodes are back; what has arrived is kept";
+    let anew = format!("`bacalhau job rerun {job}` makes anew what is gone");
+    match delivery.gone {
+        0 => again.to_owned(),
+        gone if gone == delivery.missing.len() => anew,
+        _ => format!("{again}\n{anew}"),
+    }
 }
 
 fn name_all(heading: &str, items: &[String]) {
@@ -161,6 +172,15 @@ mod tests {
 
     fn read<T: serde::de::DeserializeOwned>(value: Value) -> T {
         serde_json::from_value(value).unwrap()
+    }
+
+    #[test]
+    fn what_is_gone_is_not_waited_for() {
+        let hint = |missing, gone| {
+            way_out("j-1", &Delivery { missing: vec![String::new(); missing], gone, ..Delivery::default() })
+        };
+        assert!(!hint(1, 0).contains("rerun") && !hint(1, 1).contains("when the nodes are back"));
+        assert!(hint(2, 1).contains("rerun j-1") && hint(2, 1).contains("when the nodes are back"));
     }
 
     #[test]

@@ -39,6 +39,8 @@ pub struct Delivery {
     pub delivered: usize,
     /// What is missing, each with its node and the reason.
     pub missing: Vec<String>,
+    /// How many of these no later call finds either.
+    pub gone: usize,
     /// Parts of answers that were left out, with the reason.
     pub left_out: Vec<String>,
 }
@@ -70,6 +72,13 @@ enum Loss {
     Open { path: PathBuf, source: io::Error },
 }
 
+impl Loss {
+    /// Whoever has the archive says that it is not there any more.
+    fn is_final(&self) -> bool {
+        matches!(self, Self::Download(DownloadError::Call(error)) if error.is_not_found())
+    }
+}
+
 /// Archives fetched at the same time.
 const CONCURRENT: usize = 8;
 
@@ -95,7 +104,10 @@ pub async fn deliver(client: &Client, answers: &[Answer], order: &Order) -> Resu
         };
         match loss {
             None => delivery.delivered += 1,
-            Some(loss) => delivery.missing.push(format!("{}: {}", answer.title(), chain(&loss))),
+            Some(loss) => {
+                delivery.gone += usize::from(loss.is_final());
+                delivery.missing.push(format!("{}: {}", answer.title(), chain(&loss)));
+            }
         }
     }
     if !order.raw && delivery.missing.is_empty() {

@@ -10,6 +10,8 @@ use axum::response::{IntoResponse, Response};
 use bacalhau_protocol::api::decode::InvalidJob;
 use bacalhau_protocol::api::{ErrorBody, code};
 use bacalhau_protocol::ids::JobId;
+use bacalhau_protocol::model::JobState;
+use bacalhau_protocol::wire::stream::ReplyCode;
 
 use crate::blobs;
 use crate::fleet::RelayError;
@@ -280,6 +282,13 @@ impl From<StopError> for ApiError {
     fn from(error: StopError) -> Self {
         match error {
             StopError::NotFound(id) => Self::job_not_found(id.as_str()),
+            // Bacalhau gives this one a code, and no other.
+            StopError::Ended(JobState::Failed) => Self::new(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                code::CONFLICT_JOB_STATE,
+                component::JOBS,
+                error.to_string(),
+            ),
             StopError::Ended(_) => Self::refused(error.to_string()),
             StopError::Change(error) => error.into(),
         }
@@ -314,6 +323,10 @@ impl From<NodeError> for ApiError {
 
 impl From<RelayError> for ApiError {
     fn from(error: RelayError) -> Self {
+        if let RelayError::Refused { code: ReplyCode::NotFound, .. } = error {
+            return Self::new(StatusCode::NOT_FOUND, code::NOT_FOUND, component::NODES, error.to_string())
+                .hint("A node does not keep it for ever; run the job again to have it made once more.");
+        }
         Self::new(StatusCode::SERVICE_UNAVAILABLE, code::UNAVAILABLE, component::NODES, error.to_string())
             .hint("What lies on a node can be fetched when the node is connected again.")
     }

@@ -16,7 +16,7 @@ use crate::state::{Draft, ReadError};
 pub enum Stopped {
     /// The job is stopped; its executions are being stopped.
     Now(EvaluationId),
-    /// It had ended already and runs nowhere.
+    /// It had been stopped already and runs nowhere.
     Already,
 }
 
@@ -26,7 +26,7 @@ pub enum StopError {
     /// There is no such job.
     #[error("job not found: {0}")]
     NotFound(JobId),
-    /// It has ended well.
+    /// It has ended by itself.
     #[error("cannot stop job in state {}", .0.as_str())]
     Ended(JobState),
     /// It could not be made durable.
@@ -91,7 +91,7 @@ enum InProgress {
 
 fn already(state: JobState) -> Result<Stopped, StopError> {
     match state {
-        JobState::Stopped | JobState::Failed => Ok(Stopped::Already),
+        JobState::Stopped => Ok(Stopped::Already),
         other => Err(StopError::Ended(other)),
     }
 }

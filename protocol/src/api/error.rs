@@ -45,6 +45,8 @@ pub mod code {
     pub const RESOURCE_IN_USE: &str = "ResourceInUse";
     /// 409.
     pub const CONFLICT_NODE_STATE: &str = "ConflictNodeState";
+    /// 500.
+    pub const CONFLICT_JOB_STATE: &str = "ConflictJobState";
     /// 409.
     pub const MULTIPLE_NODES_FOUND: &str = "MultipleNodesFound";
     /// 409 here, 500 in Bacalhau 1.9.

@@ -2,6 +2,7 @@ use std::collections::BTreeSet;
 use std::time::{Duration, UNIX_EPOCH};
 
 use bacalhau_protocol::api::decode::MAX_SPEC_BYTES;
+use bacalhau_protocol::model::{Observation, ObservedState};
 use bacalhau_protocol::time::Timestamp;
 use serde_json::{Value, json};
 
@@ -196,6 +197,12 @@ async fn stopping_is_told_apart_by_state() {
     world.observe(&node, 1, completed(execution["ID"].as_str().unwrap(), None, "")).await;
     let refused = world.send("DELETE", &format!("{JOBS}/{done}"), &[], None).await.refusal();
     assert_eq!(refused, (500, String::new(), "cannot stop job in state Completed".into()));
+    let failed = world.submit(job("failed", "ops")).await;
+    let execution = only_execution(&world, &failed).await;
+    let observation = completed(execution["ID"].as_str().unwrap(), None, "");
+    world.observe(&node, 2, Observation { state: ObservedState::Failed, ..observation }).await;
+    let refused = world.send("DELETE", &format!("{JOBS}/{failed}"), &[], None).await.refusal();
+    assert_eq!(refused, (500, "ConflictJobState".into(), "cannot stop job in state Failed".into()));
     assert_eq!(world.send("DELETE", &format!("{JOBS}/nobody"), &[], None).await.status, 404);
 }
 
