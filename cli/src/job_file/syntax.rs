@@ -24,6 +24,10 @@ impl fmt::Display for SyntaxError {
 /// Most jobs that one file may hold.
 const MAX_DOCUMENTS: usize = 1000;
 
+/// Most brackets that may be open at a time, those in texts included: the reader of YAML takes a time that grows with their
+/// square.
+const MAX_OPEN: usize = 10_000;
+
 /// All documents that say something.
 pub(super) fn documents(text: &str) -> Result<Vec<Value>, SyntaxError> {
     let looks_like_json = text.trim_start().starts_with(['{', '[']);
@@ -32,6 +36,10 @@ pub(super) fn documents(text: &str) -> Result<Vec<Value>, SyntaxError> {
         Ok(documents) => return Ok(documents),
         Err(complaint) => complaint,
     };
+    if is_too_deep(text) {
+        let message = format!("more than {MAX_OPEN} brackets are open at a time");
+        return Err(SyntaxError { message, advice: None });
+    }
     match yaml(text) {
         Ok(documents) => Ok(documents),
         // Flow YAML begins like JSON; what begins with a quoted key was meant as JSON.
@@ -42,6 +50,18 @@ pub(super) fn documents(text: &str) -> Result<Vec<Value>, SyntaxError> {
             None => Err(SyntaxError { message: format!("it is no YAML: {error}"), advice: advice(text) }),
         },
     }
+}
+
+fn is_too_deep(text: &str) -> bool {
+    let open = text.bytes().scan(0_usize, |open, byte| {
+        match byte {
+            b'[' | b'{' => *open += 1,
+            b']' | b'}' => *open = open.saturating_sub(1),
+            _ => {}
+        }
+        Some(*open)
+    });
+    open.max().is_some_and(|most| most > MAX_OPEN)
 }
 
 fn meant_as_json(text: &str) -> bool {
@@ -112,6 +132,7 @@ mod tests {
 
     #[test]
     fn a_bomb_is_refused() {
+        assert_eq!(problem(&"[".repeat(1_000_000)), "more than 10000 brackets are open at a time");
         let mut text = "a0: &a0 [x,x,x,x,x,x,x,x,x]\n".to_owned();
         for level in 1..12 {
             let before = format!("*a{},", level - 1).repeat(9);
