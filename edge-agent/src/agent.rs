@@ -133,6 +133,12 @@ impl Agent {
         Ok(Self { identity, description, local, node, client, link, stop: stop.drop_guard(), data_dir })
     }
 
+    /// The name of the node that an agent with this configuration is. A new one is kept for when it starts.
+    pub fn name(config: &Config) -> Result<NodeId, StartError> {
+        let data_dir = DataDir::open(&config.data_dir)?;
+        Ok(Identity::load(data_dir.path(), &config.name)?.node_id().clone())
+    }
+
     /// The node's name.
     pub fn node_id(&self) -> &NodeId {
         self.identity.node_id()

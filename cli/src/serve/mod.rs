@@ -13,6 +13,7 @@ use bacalhau_agent::Agent;
 use bacalhau_agent::config::{JoinToken, Orchestrator as Address};
 use bacalhau_control_plane::config::{DEFAULT_BLOB_QUOTA_BYTES, DEFAULT_RETENTION};
 use bacalhau_control_plane::{Config, ControlPlane};
+use bacalhau_protocol::ids::NodeId;
 
 use crate::config::serve::{OrchestratorConfig, ServeConfig};
 
@@ -38,7 +39,9 @@ impl Node {
                 let directory = data_dir.join("orchestrator");
                 let (certificate, scheme) = tls::certificate(&wanted.api_tls, wanted.api.ip(), &directory)?;
                 api_scheme = scheme;
-                let config = Config { api_tls: certificate, ..control_plane_config(wanted, directory)? };
+                let name = name::of_orchestrator(&directory, &wanted.name, compute.as_ref())?;
+                let config = control_plane_config(wanted, directory, &name)?;
+                let config = Config { api_tls: certificate, ..config };
                 Some(Box::pin(ControlPlane::start(config)).await.context("starting the orchestrator")?)
             }
             None => None,
@@ -91,9 +94,13 @@ impl Node {
     }
 }
 
-fn control_plane_config(wanted: OrchestratorConfig, directory: std::path::PathBuf) -> anyhow::Result<Config> {
+fn control_plane_config(
+    wanted: OrchestratorConfig,
+    directory: std::path::PathBuf,
+    name: &NodeId,
+) -> anyhow::Result<Config> {
     Ok(Config {
-        node_id: name::kept(&directory, &wanted.name)?.to_string(),
+        node_id: name.to_string(),
         installation_id: identity::installation(),
         instance_id: identity::instance(&directory)?,
         store: wanted.store,

@@ -1,10 +1,11 @@
-//! The name of an orchestrator: made once, kept in its directory.
+//! The name of an orchestrator: that of the node beside it, or one that was made once and is kept in its directory.
 
 use std::fs;
 use std::io;
 use std::path::Path;
 
 use anyhow::Context as _;
+use bacalhau_agent::Agent;
 use bacalhau_control_plane::private_directory;
 use bacalhau_protocol::ids::NodeId;
 
@@ -12,8 +13,19 @@ use crate::config::serve::NameChoice;
 use crate::entropy;
 use crate::output;
 
+/// An orchestrator and the `agent` in its process are one node and have one name.
+pub(super) fn of_orchestrator(
+    directory: &Path,
+    choice: &NameChoice,
+    agent: Option<&bacalhau_agent::config::Config>,
+) -> anyhow::Result<NodeId> {
+    let Some(agent) = agent else { return kept(directory, choice) };
+    private_directory(directory).with_context(|| format!("creating {}", directory.display()))?;
+    Agent::name(agent).context("naming the node")
+}
+
 /// The kept name, or a new one that is kept from now on.
-pub(super) fn kept(directory: &Path, choice: &NameChoice) -> anyhow::Result<NodeId> {
+fn kept(directory: &Path, choice: &NameChoice) -> anyhow::Result<NodeId> {
     let file = directory.join("node.id");
     match fs::read_to_string(&file) {
         Ok(text) => {
@@ -54,6 +66,8 @@ pub(super) fn of_host() -> anyhow::Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::serve::ServeConfig;
+    use crate::config::{Invocation, load};
 
     #[test]
     fn a_name_is_kept_from_the_first_start_on() {
@@ -63,6 +77,22 @@ mod tests {
         assert!(first.as_str().starts_with("n-"));
         let other = NameChoice::Chosen(NodeId::parse("other").unwrap());
         assert_eq!(kept(&inner, &other).unwrap(), first);
+    }
+
+    #[test]
+    fn an_orchestrator_has_the_name_of_the_agent_beside_it() {
+        let home = tempfile::tempdir().unwrap();
+        let invocation = Invocation {
+            config: ["Compute.Enabled".to_owned(), format!("DataDir={}", home.path().display())].into(),
+            ..Invocation::default()
+        };
+        let settings = load(&invocation, &|_| Err(io::ErrorKind::NotFound.into())).unwrap();
+        let agent = ServeConfig::resolve(&settings).unwrap().0.compute.unwrap();
+        let directory = home.path().join("orchestrator");
+        let name = of_orchestrator(&directory, &NameChoice::PrefixedUuid, Some(&agent)).unwrap();
+        assert_eq!(Agent::name(&agent).unwrap(), name);
+        assert!(directory.is_dir());
+        assert_ne!(of_orchestrator(&directory, &NameChoice::PrefixedUuid, None).unwrap(), name);
     }
 
     #[test]

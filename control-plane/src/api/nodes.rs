@@ -6,12 +6,14 @@ use std::sync::Arc;
 use axum::Extension;
 use axum::extract::{Path, State};
 use bacalhau_protocol::api::{
-    Connection, ConnectionState, GetNodeResponse, ListNodesResponse, NodeActionResponse, NodeState,
+    Connection, ConnectionState, GetNodeResponse, ListNodesResponse, NodeActionResponse, NodeInfo, NodeState,
 };
+use bacalhau_protocol::model::Membership;
 use bacalhau_protocol::selector;
 
 use super::answer::Answer;
 use super::body::{self, JsonBody};
+use super::build;
 use super::caller::{Action, Caller, Resource, authorize};
 use super::error::ApiError;
 use super::query::Params;
@@ -28,15 +30,19 @@ pub(super) async fn list(
     Ok(Answer(ListNodesResponse { next_token: String::new(), nodes }))
 }
 
-/// One node by its id or the start of it.
+/// One node by its id or the start of it; this server, too, though it is not listed where it runs no jobs.
 pub(super) async fn get(
     State(api): State<Arc<Api>>,
     Extension(caller): Extension<Caller>,
     Path(text): Path<String>,
 ) -> Result<Answer<GetNodeResponse>, ApiError> {
     authorize(&caller, Action::Read, Resource::Nodes)?;
-    let node = find(&api, &text).await?;
-    Ok(Answer(GetNodeResponse { node: show(node) }))
+    let node = match find(&api, &text).await? {
+        Some(node) => show(node),
+        None if !text.is_empty() && api.parts.node_id.starts_with(&text) => own(&api).await?,
+        None => return Err(ApiError::node_not_found(&text)),
+    };
+    Ok(Answer(GetNodeResponse { node }))
 }
 
 /// Approves, rejects or deletes a node.
@@ -57,7 +63,7 @@ pub(super) async fn change(
         }
     };
     let message = body::short("Message", body.text("Message")?)?;
-    let node = find(&api, &text).await?;
+    let node = find(&api, &text).await?.ok_or_else(|| ApiError::node_not_found(&text))?;
     api.parts.orchestrator.change_node(&node.record.id, change, &message).await?;
     Ok(Answer(NodeActionResponse { success: true, error: String::new() }))
 }
@@ -84,14 +90,21 @@ async fn matching(api: &Api, caller: &Caller, params: &Params) -> Result<Vec<Nod
     Ok(nodes)
 }
 
-async fn find(api: &Api, text: &str) -> Result<NodeStatus, ApiError> {
+/// This server as a node: the one in its process that runs jobs, else a requester, which takes none.
+pub(super) async fn own(api: &Api) -> Result<NodeState, ApiError> {
+    let id = &api.parts.node_id;
+    let mut known = api.parts.orchestrator.nodes(id).await?.into_iter();
+    let known = known.find(|node| node.record.id.as_str() == id);
+    Ok(known.map_or_else(|| requester(id), show))
+}
+
+async fn find(api: &Api, text: &str) -> Result<Option<NodeStatus>, ApiError> {
     let mut found = api.parts.orchestrator.nodes(text).await?;
     if let Some(exact) = found.iter().position(|node| node.record.id.as_str() == text) {
-        return Ok(found.swap_remove(exact));
+        return Ok(Some(found.swap_remove(exact)));
     }
     match found.len() {
-        0 => Err(ApiError::node_not_found(text)),
-        1 => Ok(found.swap_remove(0)),
+        0 | 1 => Ok(found.pop()),
         _ => {
             let ids: Vec<String> = found.iter().map(|node| node.record.id.to_string()).collect();
             Err(ApiError::several_nodes(text, &ids))
@@ -118,6 +131,24 @@ fn show(status: NodeStatus) -> NodeState {
         key_fingerprint: record.key.clone(),
         refused_key_fingerprint: record.other_key.as_ref().map(|other| other.key.clone()).unwrap_or_default(),
         ..NodeState::from_model(&record.info, usage, record.membership, state)
+    }
+}
+
+fn requester(id: &str) -> NodeState {
+    let labels = [("name", id), ("os_arch", build::architecture()), ("os_type", std::env::consts::OS)];
+    NodeState {
+        info: NodeInfo {
+            node_id: id.to_owned(),
+            node_type: "Requester".to_owned(),
+            labels: labels.map(|(key, value)| (key.to_owned(), value.to_owned())).into_iter().collect(),
+            supported_protocols: vec![NodeInfo::PROTOCOL.to_owned()],
+            bacalhau_version: build::info(),
+            ..NodeInfo::default()
+        },
+        membership: Membership::Approved.as_str().to_owned(),
+        connection: Connection::Connected,
+        connection_state: ConnectionState { status: Connection::Connected, ..ConnectionState::default() },
+        ..NodeState::default()
     }
 }
 

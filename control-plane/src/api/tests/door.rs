@@ -126,7 +126,8 @@ async fn the_agent_describes_itself_to_old_and_new_clients() {
     let world = World::start().await;
     let node = world.get("/api/v1/agent/node").await.ok();
     assert_eq!((&node["NodeID"], &node["Info"]["NodeID"]), (&json!("hub"), &json!("hub")));
-    assert_eq!(node["Connection"], "CONNECTED");
+    assert_eq!((&node["Connection"], &node["NodeType"]), (&json!("CONNECTED"), &json!("Requester")));
+    assert_eq!(world.get("/api/v1/orchestrator/nodes/hub").await.ok()["Node"]["Info"], node["Info"]);
     assert_eq!(world.get("/api/v1/agent/version").await.ok()["Major"], "1");
     world.submit(job("a", "batch")).await;
     assert_eq!(world.get("/api/v1/agent/authconfig").await.ok()["Version"], "1.0.0");

@@ -39,6 +39,19 @@ async fn nodes_are_listed_filtered_and_described() {
 }
 
 #[tokio::test]
+async fn a_server_that_runs_jobs_is_the_node_that_runs_them() {
+    let world = World::start().await;
+    world.join("hub", &[("region", "eu")], false).await;
+    let described = world.get(&format!("{NODES}/hub")).await.ok()["Node"].take();
+    assert_eq!(described["Info"]["NodeType"], "Compute");
+    let own = world.get("/api/v1/agent/node").await.ok();
+    for key in ["Info", "Membership", "Connection", "KeyFingerprint"] {
+        assert_eq!(own[key], described[key], "{key}");
+    }
+    assert_eq!(own["ComputeNodeInfo"]["ExecutionEngines"], json!(["noop"]));
+}
+
+#[tokio::test]
 async fn nodes_are_approved_rejected_and_deleted_once() {
     let world = World::start().await;
     world.join("n-1", &[], true).await;
