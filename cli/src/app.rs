@@ -111,7 +111,7 @@ enum Command {
     Version(version::Version),
     /// The same as `job run`
     #[command(hide = true)]
-    Create(Box<job::Run>),
+    Create(Box<legacy::Create>),
     /// The same as `job list`, newest first
     #[command(hide = true)]
     List(legacy::List),
@@ -129,7 +129,7 @@ enum Command {
     Logs(job::Logs),
     /// The same as `job validate`
     #[command(hide = true)]
-    Validate(job::Validate),
+    Validate(legacy::Validate),
     /// Show the id of the server's node
     #[command(hide = true)]
     Id(legacy::Id),
@@ -333,7 +333,7 @@ async fn execute(cli: Cli, environment: BTreeMap<String, String>) -> anyhow::Res
         Command::Cancel(command) => command.run(&context).await,
         Command::Get(command) => command.run(&context).await,
         Command::Logs(command) => command.run(&context).await,
-        Command::Validate(command) => command.run(),
+        Command::Validate(command) => command.run(&context),
         Command::Id(command) => command.run(&context).await,
     }
 }

@@ -66,7 +66,7 @@ impl Command {
             Self::Logs(command) => command.run(context).await,
             Self::Rerun(command) => Box::pin(command.run(context)).await,
             Self::Stop(command) => command.run(context).await,
-            Self::Validate(command) => command.run(),
+            Self::Validate(command) => command.run(context),
             Self::Versions(command) => command.run(context).await,
         }
     }

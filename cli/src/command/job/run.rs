@@ -7,6 +7,8 @@ use clap::Args;
 
 use crate::app::Context;
 use crate::client::Client;
+use crate::fetching;
+use crate::flags::download::DownloadFlags;
 use crate::flags::runtime::{Runtime, Warnings};
 use crate::flags::template::TemplateFlags;
 use crate::job_file::source::Source;
@@ -43,6 +45,18 @@ Examples:
 impl Run {
     /// Runs the command.
     pub async fn run(self, context: &Context) -> anyhow::Result<ExitCode> {
+        Box::pin(self.and_fetch(context, None)).await
+    }
+
+    /// Runs the command, and fetches the results as `download` says.
+    pub async fn and_fetch(
+        &self,
+        context: &Context,
+        download: Option<&DownloadFlags>,
+    ) -> anyhow::Result<ExitCode> {
+        if let Some(flags) = download {
+            fetching::check_directory(flags)?;
+        }
         let source = Source::read(self.file.as_deref())?;
         let text = self.template.apply(source.text, &context.environment)?;
         let files = job_file::read_all(&text, &source.base)?;
@@ -50,7 +64,7 @@ impl Run {
         if self.dry_run {
             return dry_run(&client, &files).await;
         }
-        let submission = Submission { runtime: &self.runtime, download: None };
+        let submission = Submission { runtime: &self.runtime, download };
         Box::pin(self.submit(&client, &files, &submission)).await
     }
 
