@@ -142,9 +142,7 @@ fn unknown(error: &clap::Error, argument: &str, typed: &Typed<'_>, see_help: Str
             let places = Places::of(command);
             return match places.most {
                 None | Some(0) => Advised::new(unknown_command(argument, path), see_help),
-                Some(most) => {
-                    Advised::new(places.are_not(most + 1), usage(error).unwrap_or(see_help))
-                }
+                Some(most) => Advised::new(places.are_not(most + 1), usage(error).unwrap_or(see_help)),
             };
         }
     };

@@ -9,11 +9,14 @@ use crate::output;
 
 /// Prints a script that completes commands and flags.
 #[derive(Args, Debug)]
-#[command(arg_required_else_help = true, after_help = "\
+#[command(
+    arg_required_else_help = true,
+    after_help = "\
 Examples:
   source <(bacalhau completion bash)
   bacalhau completion zsh > \"${fpath[1]}/_bacalhau\"
-  bacalhau completion fish > ~/.config/fish/completions/bacalhau.fish")]
+  bacalhau completion fish > ~/.config/fish/completions/bacalhau.fish"
+)]
 pub struct Completion {
     /// The shell it is for
     #[arg(value_enum, value_name = "bash|zsh|fish|powershell")]

@@ -59,15 +59,15 @@ impl<const DEVSTACK: bool> OlderFlags<DEVSTACK> {
     }
 }
 
-/// `requester,compute` as the value of one of the two roles. What is no role is left for the key to refuse.
+/// `requester,compute` as the value of one of the two roles.
 fn role(key: &str, text: &str) -> String {
-    match value::roles(&text.into()) {
-        Ok((orchestrator, compute)) => {
-            let enabled = if key.starts_with("Orchestrator") { orchestrator } else { compute };
-            enabled.to_string()
-        }
-        Err(_) => text.to_owned(),
-    }
+    let (orchestrator, compute) = value::roles(&text.into()).unwrap_or_default();
+    let enabled = if key.starts_with("Orchestrator") { orchestrator } else { compute };
+    enabled.to_string()
+}
+
+fn known_roles(text: &str) -> Result<String, String> {
+    value::roles(&text.into()).map(|_| text.to_owned())
 }
 
 fn known(devstack: bool) -> impl Iterator<Item = &'static Older> {
@@ -104,6 +104,9 @@ fn argument(older: &'static Older) -> Arg {
     match older.shape {
         Shape::Switch => {
             argument.num_args(0..=1).require_equals(true).default_missing_value("true").action(ArgAction::Set)
+        }
+        Shape::Value if older.flag == NODE_TYPE => {
+            argument.action(ArgAction::Append).value_parser(known_roles)
         }
         Shape::Value => argument.action(ArgAction::Append),
     }
@@ -229,8 +232,8 @@ mod tests {
     }
 
     #[test]
-    fn a_role_nobody_knows_is_refused_by_its_key() {
-        let flags = parse(&["--node-type", "boss"]).flags();
-        assert_eq!(flags[0].value, "boss");
+    fn a_role_nobody_knows_is_refused() {
+        let error = parsed::<OlderFlags<false>>(&["--node-type", "requester,boss"]).unwrap_err().to_string();
+        assert!(error.contains("requester or compute"), "{error}");
     }
 }

@@ -34,7 +34,8 @@ impl Info {
         let tls = if client.tls.is_some() { "https" } else { "http, which anybody on the way can read" };
         text.push_str(&format!(
             "\nSent with every request: {sent}, over {tls}\n\
-             The environment comes first, then the profile's token, then tokens.json of the data directory.\n"
+             The environment comes first, then the profile's token, then tokens.json of the data directory.\n\
+             There is no single sign-on.\n"
         ));
         output::print(&text)?;
         Ok(ExitCode::SUCCESS)

@@ -9,6 +9,7 @@ use clap::Subcommand;
 
 use crate::app::Context;
 use crate::error::Advised;
+use crate::output;
 
 /// The commands of the group.
 #[derive(Debug, Subcommand)]
@@ -49,8 +50,12 @@ impl Command {
         match self {
             Self::Info(command) => command.run(context),
             Self::HashPassword(command) => command.run(),
-            Self::Sso(_) => Err(Advised::new(
-                "single sign-on is not available",
+            Self::Sso(Sso::Token { .. } | Sso::Logout { .. }) => {
+                output::note("No authentication token found");
+                Ok(ExitCode::SUCCESS)
+            }
+            Self::Sso(Sso::Login) => Err(Advised::new(
+                "orchestrator does not support logging in using SSO",
                 "credentials come from BACALHAU_API_KEY, from BACALHAU_API_USERNAME and BACALHAU_API_PASSWORD, or from a \
                  profile",
             )

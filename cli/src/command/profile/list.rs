@@ -17,7 +17,7 @@ pub struct List {
 
 #[derive(Serialize)]
 struct Row {
-    current: bool,
+    current: &'static str,
     name: String,
     endpoint: String,
     auth: &'static str,
@@ -29,8 +29,9 @@ impl List {
         let current = profiles.current();
         let row = |name: String| {
             let profile = profiles.read(&name)?;
-            let auth = if profile.auth.token.is_empty() { "none" } else { "token" };
-            Ok(Row { current: current.as_ref() == Some(&name), name, endpoint: profile.endpoint, auth })
+            let auth = if profile.auth.token.is_empty() { "" } else { "token" };
+            let mark = if current.as_ref() == Some(&name) { "*" } else { "" };
+            Ok(Row { current: mark, name, endpoint: profile.endpoint, auth })
         };
         let rows = profiles.names()?.into_iter().map(row).collect::<anyhow::Result<Vec<_>>>()?;
         let text = match self.output.output {
@@ -43,10 +44,8 @@ impl List {
 }
 
 fn table(rows: &[Row]) -> Table {
-    let cells = |row: &Row| {
-        let mark = if row.current { "*" } else { "" };
-        vec![mark.to_owned(), row.name.clone(), row.endpoint.clone(), row.auth.to_owned()]
-    };
-    let columns = ["Current", "Name", "Endpoint", "Auth"].map(Column::new);
+    let cells =
+        |row: &Row| vec![row.current.to_owned(), row.name.clone(), row.endpoint.clone(), row.auth.to_owned()];
+    let columns = ["CURRENT", "NAME", "ENDPOINT", "AUTH"].map(Column::new);
     Table::new(columns.to_vec(), rows.iter().map(cells).collect())
 }
