@@ -12,6 +12,7 @@
 
 mod connection;
 mod domains;
+mod outside;
 mod rate;
 mod relay;
 mod request;
@@ -22,7 +23,7 @@ mod tests;
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket};
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -34,6 +35,7 @@ use tokio_util::task::AbortOnDropHandle;
 use crate::clock::Clock;
 
 pub use domains::Domains;
+pub use outside::is_outside;
 pub use relay::{LISTENING, RELAY_PORT, relay};
 
 use throttle::Throttle;
@@ -79,39 +81,6 @@ impl Egress {
         };
         let accepting = tokio::spawn(accept(listener, Arc::new(gate)));
         (Self { _accepting: AbortOnDropHandle::new(accepting) }, refusals)
-    }
-}
-
-/// Whether an address is neither this node, its link, nor several nodes at once.
-pub fn is_outside(address: IpAddr) -> bool {
-    let address = address.to_canonical();
-    !is_special(address) && !is_own(address)
-}
-
-/// Whether one of this node's interfaces has the address: the kernel then chooses it as the source as well. Nothing is
-/// sent.
-fn is_own(address: IpAddr) -> bool {
-    let any = match address {
-        IpAddr::V4(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
-        IpAddr::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
-    };
-    let source = || {
-        let socket = UdpSocket::bind((any, 0))?;
-        socket.connect((address, 9))?;
-        socket.local_addr()
-    };
-    source().is_ok_and(|source| source.ip() == address)
-}
-
-fn is_special(address: IpAddr) -> bool {
-    match address {
-        IpAddr::V4(v4) => {
-            let octets = v4.octets();
-            octets[0] == 0 || v4.is_loopback() || v4.is_link_local() || v4.is_multicast() || v4.is_broadcast()
-        }
-        IpAddr::V6(v6) => {
-            v6.is_unspecified() || v6.is_loopback() || v6.is_unicast_link_local() || v6.is_multicast()
-        }
     }
 }
 

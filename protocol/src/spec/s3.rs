@@ -143,19 +143,9 @@ fn endpoint(fields: &mut Fields<'_>, report: &mut Report) -> Option<String> {
 
 fn check_endpoint(endpoint: &str) -> Result<(), &'static str> {
     const EXPECTED: &str = "expected an address such as \"https://s3.example.net:9000\"";
-    let scheme = endpoint.split_once("://").map(|(scheme, rest)| (scheme.to_ascii_lowercase(), rest));
-    let rest = match &scheme {
-        Some((scheme, rest)) if scheme == "http" || scheme == "https" => rest,
-        _ => return Err(EXPECTED),
-    };
-    let authority = rest.split('/').next().unwrap_or_default();
     let is_odd = |c: char| c.is_whitespace() || c.is_control() || "@?#\\".contains(c);
-    let (host, port) = match authority.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
-        Some((host, "")) => (host, None),
-        Some((host, port)) => (host, Some(port.strip_prefix(':').unwrap_or_default())),
-        None => authority.split_once(':').map_or((authority, None), |(host, port)| (host, Some(port))),
-    };
-    if host.is_empty() || rest.contains(is_odd) || port.is_some_and(|port| port.parse::<u16>().is_err()) {
+    let (host, port) = host_and_port(endpoint).ok_or(EXPECTED)?;
+    if host.is_empty() || endpoint.contains(is_odd) || port.is_some_and(|port| port.parse::<u16>().is_err()) {
         return Err(EXPECTED);
     }
     match host.parse() {
@@ -164,6 +154,20 @@ fn check_endpoint(endpoint: &str) -> Result<(), &'static str> {
         }
         _ => Ok(()),
     }
+}
+
+/// The host of an endpoint, without brackets, and its port.
+pub fn host_and_port(endpoint: &str) -> Option<(&str, Option<&str>)> {
+    let (scheme, rest) = endpoint.split_once("://")?;
+    if !["http", "https"].iter().any(|known| scheme.eq_ignore_ascii_case(known)) {
+        return None;
+    }
+    let authority = rest.split('/').next().unwrap_or_default();
+    Some(match authority.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        Some((host, "")) => (host, None),
+        Some((host, port)) => (host, Some(port.strip_prefix(':').unwrap_or_default())),
+        None => authority.split_once(':').map_or((authority, None), |(host, port)| (host, Some(port))),
+    })
 }
 
 /// Whether an address means the machine's own link, where clouds give out a machine's credentials to whoever asks. Jobs

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread;
 
 use bacalhau_protocol::api::Connection;
@@ -21,8 +21,49 @@ use crate::{clocks, sql};
 struct Site {
     cluster: Cluster,
     server: Server,
+    /// The one service on its own machine that the agent's operator lets jobs reach: the server, or what a test puts in
+    /// its place.
+    front: Front,
     node: &'static str,
     engine: Arc<Engine>,
+}
+
+/// Leads to whatever it is told to.
+struct Front {
+    endpoint: String,
+    target: Arc<Mutex<String>>,
+}
+
+impl Front {
+    fn to(endpoint: &str) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = format!("http://{}", listener.local_addr().unwrap());
+        let front = Self { endpoint: address, target: Arc::default() };
+        front.lead_to(endpoint);
+        let target = Arc::clone(&front.target);
+        thread::spawn(move || {
+            for client in listener.incoming() {
+                let (client, target) = (client.unwrap(), target.lock().unwrap().clone());
+                let Ok(server) = TcpStream::connect(target) else { continue };
+                let (up, down) = (client.try_clone().unwrap(), server.try_clone().unwrap());
+                thread::spawn(move || pour(&up, &down));
+                thread::spawn(move || pour(&server, &client));
+            }
+        });
+        front
+    }
+
+    fn lead_to(&self, endpoint: &str) {
+        endpoint.trim_start_matches("http://").clone_into(&mut self.target.lock().unwrap());
+    }
+}
+
+/// Until one of them ends; the other then ends, too.
+fn pour(mut from: &TcpStream, mut to: &TcpStream) {
+    _ = std::io::copy(&mut from, &mut to);
+    for stream in [from, to] {
+        _ = stream.shutdown(std::net::Shutdown::Both);
+    }
 }
 
 /// Prints each file with its content, sorted.
@@ -38,14 +79,16 @@ impl Site {
 
     async fn with(node: &'static str, variables: &[(&str, &str)], settings: &[&str]) -> Self {
         let (engine, server) = (Engine::shared(), Server::start().await);
+        let front = Front::to(server.endpoint());
         let mut cluster = Cluster::start(&[]).await;
         cluster.set_variable(node, "DOCKER_HOST", engine.host());
+        cluster.set_variable(node, "AWS_ENDPOINT_URL_S3", &front.endpoint);
         for (name, value) in variables {
             cluster.set_variable(node, name, value);
         }
         cluster.add_agent(node, settings).await;
         cluster.node_is(node, "APPROVED", Connection::Connected).await;
-        Self { cluster, server, node, engine }
+        Self { cluster, server, front, node, engine }
     }
 
     /// A job of this type that runs a shell's text over what the source brings to `/in`.
@@ -59,7 +102,7 @@ impl Site {
 
     fn source(&self, mut params: Value) -> Value {
         let given = params.as_object_mut().unwrap();
-        given.entry("Endpoint").or_insert_with(|| json!(self.server.endpoint()));
+        given.entry("Endpoint").or_insert_with(|| json!(self.front.endpoint));
         given.entry("Region").or_insert_with(|| json!(REGION));
         json!({"Type": "s3", "Params": params})
     }
@@ -179,7 +222,7 @@ async fn what_is_wrong_with_a_source_is_told_with_what_to_do() {
     site.server.bucket("things", &[("a/b", "x"), ("a/b2/c", "x")]).await;
     let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let stranger = stub(|_| ok("<p>hello"));
-    let endpoint = site.server.endpoint();
+    let endpoint = &site.front.endpoint;
     for (params, parts) in [
         (
             json!({"Bucket": "nowhere", "Key": "a"}),
@@ -201,16 +244,24 @@ async fn what_is_wrong_with_a_source_is_told_with_what_to_do() {
             vec!["not in mars-1; set Region to eu-north-1"],
         ),
         (
-            json!({"Bucket": "things", "Endpoint": format!("http://{closed}")}),
-            vec!["the service cannot be reached", "Connection refused"],
+            json!({"Bucket": "things", "Endpoint": stranger}),
+            vec![stranger.as_str(), "is this node or its link, which jobs cannot reach"],
         ),
-        (json!({"Bucket": "things", "Endpoint": stranger}), vec!["does not speak like S3; check Endpoint"]),
     ] {
         let message = site.failure(params.clone()).await;
         for part in parts {
             assert!(message.contains(part), "{params}: {part:?} is not in {message}");
         }
     }
+    for (target, part) in [
+        (format!("http://{closed}"), "the service cannot be reached"),
+        (stranger, "does not speak like S3; check Endpoint"),
+    ] {
+        site.front.lead_to(&target);
+        let message = site.failure(json!({"Bucket": "things"})).await;
+        assert!(message.contains(part), "{part:?} is not in {message}");
+    }
+    site.front.lead_to(site.server.endpoint());
     let mut small = site.job("ops", SHOW, json!({"Bucket": "things", "Key": "big"}));
     site.server.put("things", "big", vec![b'x'; 2_000_000]).await;
     *job::task(&mut small, "Resources") = json!({"CPU": "10m", "Memory": "16Mb", "Disk": "1Mb"});
@@ -259,16 +310,17 @@ fn listing(key: &str) -> Vec<u8> {
 async fn a_service_that_lies_harms_nobody() {
     let site = Site::start("s3-liar").await;
     for key in ["../../escaped", "/escaped", "a/../../escaped"] {
-        let endpoint = stub(move |_| listing(key));
-        let message = site.failure(json!({"Bucket": "things", "Endpoint": endpoint})).await;
+        site.front.lead_to(&stub(move |_| listing(key)));
+        let message = site.failure(json!({"Bucket": "things"})).await;
         assert!(message.contains(&format!("object {key:?} cannot become a file")), "{message}");
     }
-    let endless = stub(|_| ok(&"<a>".repeat(6 << 20)));
-    let message = site.failure(json!({"Bucket": "things", "Endpoint": endless})).await;
+    site.front.lead_to(&stub(|_| ok(&"<a>".repeat(6 << 20))));
+    let message = site.failure(json!({"Bucket": "things"})).await;
     assert!(message.contains("does not speak like S3") || message.contains("cannot be reached"), "{message}");
 
     let large = stub(|line| if line.contains("list-type") { listing("x") } else { ok(&"x".repeat(3 << 20)) });
-    let mut job = site.job("ops", SHOW, json!({"Bucket": "things", "Endpoint": large}));
+    site.front.lead_to(&large);
+    let mut job = site.job("ops", SHOW, json!({"Bucket": "things"}));
     *job::task(&mut job, "Resources") = json!({"CPU": "10m", "Memory": "16Mb", "Disk": "1Mb"});
     let id = site.cluster.submit(&job).await;
     site.cluster.ended(&id).await;
@@ -342,8 +394,8 @@ async fn a_transfer_that_breaks_off_goes_on_where_it_ended() {
     let content: Vec<u8> = (0..3_000_000_u32).map(|number| (number % 251) as u8).collect();
     let stored = site.server.put("large", "x", content.clone()).await;
     let road = BadRoad::to(site.server.endpoint());
-    let source =
-        json!({"Bucket": "large", "Key": "x", "ChecksumSHA256": stored.checksum, "Endpoint": road.endpoint});
+    site.front.lead_to(&road.endpoint);
+    let source = json!({"Bucket": "large", "Key": "x", "ChecksumSHA256": stored.checksum});
     let id = site.cluster.submit(&site.job("ops", "busybox sha256sum /in/x", source)).await;
     let ended = site.cluster.ended(&id).await;
     let execution = site.cluster.executions(&id).await.remove(0);
@@ -444,7 +496,7 @@ async fn the_batch_job_of_the_examples_reads_access_logs_with_duckdb() {
         "AccessLogPrefix=2023-11-19-*".to_owned(),
         "AccessLogPattern=^1[0-2].*".to_owned(),
         format!("AWSRegion={REGION}"),
-        format!("Endpoint={}", site.server.endpoint()),
+        format!("Endpoint={}", site.front.endpoint),
         format!("image={}", sql::IMAGE),
     ];
     let mut arguments = vec!["job", "run", "--id-only", "--wait", file];

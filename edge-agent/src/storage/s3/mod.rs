@@ -57,6 +57,11 @@ pub enum Error {
     /// The job says nothing that can be understood.
     #[error(transparent)]
     Params(#[from] InvalidParams),
+    /// Jobs have no business there.
+    #[error(
+        "Endpoint {0} is this node or its link, which jobs cannot reach; its operator may allow it as AWS_ENDPOINT_URL_S3"
+    )]
+    Inside(String),
     /// Objects that can be no files.
     #[error("{place}")]
     Plan {
@@ -187,7 +192,7 @@ impl S3Storage {
     /// The directory becomes what it is called when everything is in it.
     async fn fetch(&self, wanted: Wanted<'_>) -> Result<PathBuf, Error> {
         let source = S3Source::parse(wanted.source)?;
-        let service = Service::connect(&source, &self.settings).await;
+        let service = Service::connect(&source, &self.settings).await?;
         let found = fetch::find(&service, &source, wanted.partition).await?;
         let keys: Vec<&str> = found.objects.iter().map(|object| object.key.as_str()).collect();
         let paths = plan::paths(&found.key, &keys)

@@ -22,14 +22,15 @@ use aws_smithy_http_client::tls::{self, rustls_provider::CryptoMode};
 use aws_smithy_runtime_api::client::dns::{DnsFuture, ResolveDns, ResolveDnsError};
 use aws_smithy_runtime_api::client::interceptors::dyn_dispatch_hint;
 use aws_smithy_runtime_api::client::orchestrator::Metadata;
-use bacalhau_protocol::spec::s3::{S3Source, is_link_local};
+use bacalhau_protocol::spec::s3::{S3Source, host_and_port};
 use http_body_util::Limited;
 use tokio::time::timeout;
 
 use super::trouble::{Place, Signing};
-use super::{MAX_ANSWER_BYTES, Settings};
+use super::{Error, MAX_ANSWER_BYTES, Settings};
 use crate::chain::chain;
 use crate::clock::Clock;
+use crate::egress::is_outside;
 
 /// Longest search for credentials. A device that has none finds that nobody answers where clouds give them out.
 const CREDENTIALS_PATIENCE: Duration = Duration::from_secs(5);
@@ -46,8 +47,11 @@ pub(super) struct Service {
 
 impl Service {
     /// Looks for region and credentials anew, so that those that were renewed count. Nothing is asked of S3 yet.
-    pub(super) async fn connect(source: &S3Source, settings: &Settings) -> Self {
-        let mut config = load(source, settings).await;
+    pub(super) async fn connect(source: &S3Source, settings: &Settings) -> Result<Self, Error> {
+        // The SDK knows the variable too, but does not say what it found.
+        let of_node = std::env::var("AWS_ENDPOINT_URL_S3").ok().filter(|endpoint| !endpoint.is_empty());
+        let (endpoint, names) = choose(source.endpoint.as_deref(), of_node.as_deref())?;
+        let mut config = load(source, endpoint, names, settings).await;
         let signing = signing(&config).await;
         if signing != Signing::Signed {
             let mut anonymous = config.into_builder();
@@ -63,11 +67,29 @@ impl Service {
         }
         let (bucket, key) = (source.bucket.clone(), source.key.prefix().to_owned());
         let place = Arc::new(Place { bucket, key, endpoint, region, signing });
-        Self { client: Client::from_conf(builder.build()), place }
+        Ok(Self { client: Client::from_conf(builder.build()), place })
     }
 }
 
-async fn load(source: &S3Source, settings: &Settings) -> SdkConfig {
+/// The endpoint, and where names may lead. Only the operator chooses a service on the node itself: what listens there for
+/// the node's own use would answer to any job.
+fn choose(of_job: Option<&str>, of_node: Option<&str>) -> Result<(Option<String>, Names), Error> {
+    let is_same =
+        |one: &str, other: &str| one.trim_end_matches('/').eq_ignore_ascii_case(other.trim_end_matches('/'));
+    match (of_job, of_node) {
+        (None, own) => Ok((own.map(str::to_owned), Names::Anywhere)),
+        (Some(named), Some(own)) if is_same(named, own) => Ok((Some(own.to_owned()), Names::Anywhere)),
+        (Some(named), _) => {
+            let address = host_and_port(named).and_then(|(host, _)| host.parse().ok());
+            if address.is_some_and(|address| !is_outside(address)) {
+                return Err(Error::Inside(named.to_owned()));
+            }
+            Ok((Some(named.to_owned()), Names::Outside))
+        }
+    }
+}
+
+async fn load(source: &S3Source, endpoint: Option<String>, names: Names, settings: &Settings) -> SdkConfig {
     let region = match &source.region {
         Some(region) => RegionProviderChain::first_try(Region::new(region.clone())),
         None => RegionProviderChain::default_provider().or_else(DEFAULT_REGION),
@@ -75,7 +97,7 @@ async fn load(source: &S3Source, settings: &Settings) -> SdkConfig {
     let timeouts =
         TimeoutConfig::builder().connect_timeout(CONNECT_PATIENCE).read_timeout(settings.read_timeout);
     let ring = tls::Provider::Rustls(CryptoMode::Ring);
-    let http = aws_smithy_http_client::Builder::new().tls_provider(ring).build_with_resolver(Names);
+    let http = aws_smithy_http_client::Builder::new().tls_provider(ring).build_with_resolver(names);
     let mut loader = aws_config::defaults(BehaviorVersion::latest())
         .http_client(http)
         .time_source(FleetClock(settings.clock.clone()))
@@ -84,9 +106,7 @@ async fn load(source: &S3Source, settings: &Settings) -> SdkConfig {
         // Silence is noticed where bytes are read, with a limit that operators set.
         .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
         .region(region);
-    // The SDK knows the variable too, but does not say what it found.
-    let of_node = || std::env::var("AWS_ENDPOINT_URL_S3").ok().filter(|endpoint| !endpoint.is_empty());
-    if let Some(endpoint) = source.endpoint.clone().or_else(of_node) {
+    if let Some(endpoint) = endpoint {
         loader = loader.endpoint_url(endpoint);
     }
     loader.load().await
@@ -140,17 +160,21 @@ impl TimeSource for FleetClock {
     }
 }
 
-/// Looks up names, but never gives an address where a cloud keeps a machine's secrets: jobs choose endpoints. Addresses
-/// in an endpoint are judged when the job is read.
-#[derive(Clone, Debug)]
-struct Names;
+/// Looks up names, whose addresses count like those that stand in an endpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Names {
+    /// Never this node nor its link, where clouds keep a machine's secrets.
+    Outside,
+    /// No job chose the name.
+    Anywhere,
+}
 
 impl ResolveDns for Names {
     fn resolve_dns<'a>(&'a self, name: &'a str) -> DnsFuture<'a> {
         DnsFuture::new(async move {
             let found = tokio::net::lookup_host((name, 0)).await.map_err(ResolveDnsError::new)?;
-            let found: Vec<IpAddr> =
-                found.map(|address| address.ip()).filter(|ip| !is_link_local(*ip)).collect();
+            let may_reach = |address: &IpAddr| *self == Self::Anywhere || is_outside(*address);
+            let found: Vec<IpAddr> = found.map(|address| address.ip()).filter(may_reach).collect();
             if found.is_empty() {
                 return Err(ResolveDnsError::new(format!("{name} has no address that jobs may reach")));
             }
@@ -164,9 +188,29 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_name_never_leads_to_the_secrets_of_a_cloud() {
+    async fn a_name_leads_to_the_node_itself_only_for_its_operator() {
         // Numbers that are no plain address are names to whoever looks at the text, but not to the C library.
-        Names.resolve_dns("2852039166").await.unwrap_err();
-        assert!(!Names.resolve_dns("localhost").await.unwrap().is_empty());
+        for name in ["2852039166", "2130706433", "localhost"] {
+            Names::Outside.resolve_dns(name).await.unwrap_err();
+        }
+        assert!(!Names::Anywhere.resolve_dns("localhost").await.unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_job_names_no_service_of_the_node_but_the_one_its_operator_named() {
+        let own = "http://127.0.0.1:9000";
+        let chosen = |of_job, of_node| choose(of_job, of_node).ok();
+        assert_eq!(chosen(None, None), Some((None, Names::Anywhere)));
+        for of_job in [None, Some(own), Some("HTTP://127.0.0.1:9000/")] {
+            assert_eq!(chosen(of_job, Some(own)), Some((Some(own.to_owned()), Names::Anywhere)));
+        }
+        for of_job in
+            ["http://127.0.0.1:8384", "http://127.0.0.1:9000/x", "https://[::1]:9000", "http://0.0.0.0"]
+        {
+            assert_eq!(chosen(Some(of_job), Some(own)), None, "{of_job}");
+        }
+        for of_job in ["http://192.0.2.7:9000", "https://s3.example.net", "http://localhost:9000"] {
+            assert_eq!(chosen(Some(of_job), Some(own)), Some((Some(of_job.to_owned()), Names::Outside)));
+        }
     }
 }
