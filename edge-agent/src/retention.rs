@@ -4,10 +4,10 @@ use std::collections::VecDeque;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::SystemTime;
 
-use crate::tree;
+use crate::{durable, tree};
 
 /// What a directory may hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,7 +26,7 @@ impl Default for Limits {
 }
 
 /// A directory whose oldest entries make room for new ones. Only its own entries count; age is the order in which they
-/// came, since the device's clock means nothing.
+/// came or were used, since the device's clock means nothing.
 #[derive(Debug)]
 pub struct Shelf {
     directory: PathBuf,
@@ -73,6 +73,16 @@ impl Shelf {
         }
     }
 
+    /// An entry that is there is used, so others go before it.
+    pub fn touch(&self, name: &str) {
+        let mut contents = self.contents.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(position) = contents.entries.iter().rposition(|(known, _)| known == name)
+            && let Some(entry) = contents.entries.remove(position)
+        {
+            contents.entries.push_back(entry);
+        }
+    }
+
     /// Counts an entry no longer, because it is in use.
     pub fn claim(&self, name: &str) {
         let mut contents = self.contents.lock().unwrap_or_else(PoisonError::into_inner);
@@ -95,6 +105,36 @@ impl Shelf {
             dropped.extend(contents.remove(0));
         }
         dropped
+    }
+}
+
+/// A shelf for a cache: its directory is made, and what is in it counted, when it is first needed.
+#[derive(Debug)]
+pub struct LazyShelf {
+    directory: PathBuf,
+    limits: Limits,
+    shelf: OnceLock<Shelf>,
+}
+
+impl LazyShelf {
+    /// For as many bytes in `directory` as this, in any number of entries. Touches nothing.
+    pub fn new(directory: PathBuf, bytes: u64) -> Self {
+        Self { directory, limits: Limits { entries: usize::MAX, bytes }, shelf: OnceLock::new() }
+    }
+
+    /// Where the entries are.
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// The shelf; its directory is there. Blocks on the disk the first time.
+    pub fn open(&self) -> io::Result<&Shelf> {
+        if let Some(shelf) = self.shelf.get() {
+            return Ok(shelf);
+        }
+        durable::create_directory(&self.directory)?;
+        let shelf = Shelf::open(&self.directory, self.limits)?;
+        Ok(self.shelf.get_or_init(|| shelf))
     }
 }
 
@@ -170,6 +210,21 @@ mod tests {
             fill(&shelf, name, 30);
         }
         assert_eq!(names(directory.path()), ["a", "c"]);
+    }
+
+    #[test]
+    fn what_is_used_outlives_what_is_not() {
+        let directory = tempfile::tempdir().unwrap();
+        let cache = LazyShelf::new(directory.path().join("cache"), 100);
+        assert!(!cache.directory().exists());
+        let shelf = cache.open().unwrap();
+        for name in ["a", "b"] {
+            fill(shelf, name, 40);
+        }
+        shelf.touch("a");
+        shelf.touch("unknown");
+        fill(shelf, "c", 40);
+        assert_eq!(names(cache.directory()), ["a", "c"]);
     }
 
     #[test]

@@ -3,9 +3,8 @@
 
 use std::fs::{self, File};
 use std::io::{self, Read, Seek};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
-use std::time::SystemTime;
 
 use bacalhau_protocol::engine_profile::{ArtifactEnvelope, ContentHash};
 use ring::digest::{Context, SHA256};
@@ -13,6 +12,10 @@ use ring::signature::{ED25519, UnparsedPublicKey};
 use wasmtime::{Engine, Module};
 
 use super::ArtifactKey;
+use crate::retention::LazyShelf;
+
+const ARTIFACT: &str = "cwasm";
+const ENVELOPE: &str = "envelope";
 
 /// Why an artifact is not loaded.
 #[derive(Debug, thiserror::Error)]
@@ -57,10 +60,9 @@ pub(super) struct Trust {
     pub(super) public_key: Option<ArtifactKey>,
 }
 
-/// The directory of compiled modules for one profile.
+/// The directory of compiled modules for one profile: one directory for each, with the artifact and its envelope.
 pub(super) struct ArtifactStore {
-    pub(super) dir: PathBuf,
-    pub(super) limit_bytes: u64,
+    pub(super) shelf: LazyShelf,
     pub(super) profile_id: String,
     pub(super) trust: Trust,
     /// Held by the one that changes what is in the directory.
@@ -93,10 +95,15 @@ impl ArtifactStore {
     /// Maps the artifact of `module` if it is there and sound. A damaged or foreign one counts as absent, so that a
     /// flipped bit in flash costs a compilation and not the task.
     pub(super) fn load(&self, engine: &Engine, module: ContentHash) -> Option<(Module, u64)> {
-        let envelope = fs::read(self.path(module, "envelope")).ok()?;
+        let envelope = fs::read(self.path(module, ENVELOPE)).ok()?;
         let loaded = postcard::from_bytes(&envelope)
             .map_err(|error| io::Error::other(error).to_string())
             .and_then(|envelope| self.open(engine, module, &envelope).map_err(|refusal| refusal.to_string()));
+        if loaded.is_ok()
+            && let Ok(shelf) = self.shelf.open()
+        {
+            shelf.touch(&self.name(module));
+        }
         loaded.inspect_err(|reason| tracing::warn!(%module, %reason, "kept artifact is unusable")).ok()
     }
 
@@ -109,8 +116,10 @@ impl ArtifactStore {
         bytes: &[u8],
     ) -> Result<(Module, u64), super::Error> {
         self.check(module, envelope, hash(bytes))?;
-        self.keep(module, envelope, bytes)
-            .map_err(|source| super::Error::ArtifactDisk { path: self.dir.clone(), source })?;
+        self.keep(module, envelope, bytes).map_err(|source| super::Error::ArtifactDisk {
+            path: self.shelf.directory().to_owned(),
+            source,
+        })?;
         Ok(self.open(engine, module, envelope)?)
     }
 
@@ -127,7 +136,7 @@ impl ArtifactStore {
         envelope: &ArtifactEnvelope,
     ) -> Result<(Module, u64), Refusal> {
         let unreadable = |error: io::Error| Refusal::Engine(error.to_string());
-        let mut file = File::open(self.path(module, "cwasm")).map_err(unreadable)?;
+        let mut file = File::open(self.path(module, ARTIFACT)).map_err(unreadable)?;
         let bytes = file.metadata().map_err(unreadable)?.len();
         let content = hash_file(&mut file).map_err(unreadable)?;
         self.check(module, envelope, content)?;
@@ -157,49 +166,31 @@ impl ArtifactStore {
         Ok(())
     }
 
-    // Not synced: after a power cut the hash tells whether both files arrived, and if not they are made again.
+    // Not synced: after a power cut the hash tells whether both files arrived, and if not they are made again. Programs that
+    // run keep their mapping, so nothing breaks when a file in use makes room.
     fn keep(&self, module: ContentHash, envelope: &ArtifactEnvelope, bytes: &[u8]) -> io::Result<()> {
         let _alone = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
-        fs::create_dir_all(&self.dir)?;
+        let (shelf, name) = (self.shelf.open()?, self.name(module));
+        shelf.touch(&name);
+        fs::create_dir_all(self.shelf.directory().join(&name))?;
         let envelope = postcard::to_stdvec(envelope).map_err(io::Error::other)?;
-        self.make_room(bytes.len() as u64)?;
-        for (extension, content) in [("cwasm", bytes), ("envelope", &envelope)] {
-            let path = self.path(module, extension);
-            let partial = self.path(module, &format!("{extension}.partial"));
+        for (file, content) in [(ARTIFACT, bytes), (ENVELOPE, &envelope)] {
+            let path = self.path(module, file);
+            let partial = path.with_added_extension("partial");
             fs::write(&partial, content)?;
             fs::rename(&partial, &path)?;
         }
+        shelf.put(&name, (bytes.len() + envelope.len()) as u64);
         Ok(())
     }
 
-    // Oldest first. Programs that run keep their mapping, so nothing breaks when a file in use goes.
-    fn make_room(&self, wanted_bytes: u64) -> io::Result<()> {
-        let mut files = list(&self.dir)?;
-        files.sort();
-        let mut used_bytes: u64 = files.iter().map(|(_, bytes, _)| bytes).sum();
-        for (_, bytes, path) in files {
-            if used_bytes + wanted_bytes <= self.limit_bytes {
-                break;
-            }
-            fs::remove_file(path)?;
-            used_bytes -= bytes;
-        }
-        Ok(())
+    fn name(&self, module: ContentHash) -> String {
+        format!("{module}-{}", self.profile_id)
     }
 
-    pub(super) fn path(&self, module: ContentHash, extension: &str) -> PathBuf {
-        self.dir.join(format!("{module}-{}.{extension}", self.profile_id))
+    fn path(&self, module: ContentHash, file: &str) -> PathBuf {
+        self.shelf.directory().join(self.name(module)).join(file)
     }
-}
-
-fn list(dir: &Path) -> io::Result<Vec<(SystemTime, u64, PathBuf)>> {
-    fs::read_dir(dir)?
-        .map(|entry| {
-            let entry = entry?;
-            let about = entry.metadata()?;
-            Ok((about.modified()?, about.len(), entry.path()))
-        })
-        .collect()
 }
 
 fn hash_file(file: &mut File) -> io::Result<ContentHash> {

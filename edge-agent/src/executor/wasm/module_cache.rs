@@ -9,6 +9,7 @@ use wasmtime::{Engine, Module};
 use super::artifact::{ArtifactStore, Trust, hash};
 use super::error::Error;
 use super::{CentralCompiler, LocalCompiler, Settings};
+use crate::retention::LazyShelf;
 
 /// All compiled modules of this node.
 pub(super) struct ModuleCache {
@@ -26,8 +27,7 @@ pub(super) struct ModuleCache {
 impl ModuleCache {
     pub(super) fn new(settings: Settings) -> Self {
         let store = ArtifactStore {
-            dir: settings.artifact_dir,
-            limit_bytes: settings.artifact_cache_bytes,
+            shelf: LazyShelf::new(settings.artifact_dir, settings.artifact_cache_bytes),
             profile_id: settings.profile.id(),
             trust: Trust {
                 own: !matches!(settings.compiler, LocalCompiler::None),

@@ -76,15 +76,16 @@ impl InlineStorage {
     }
 
     async fn cached(&self, hash: [u8; 32]) -> Result<Content, Error> {
-        let path = self.cache.place(hash).map_err(Error::Disk)?;
+        let cache = Arc::clone(&self.cache);
+        let path = blocking(move || cache.place(hash)).await?.map_err(Error::Disk)?;
         self.blobs.fetch(hash, &path).await.map_err(Error::Fetch)?;
         let cache = Arc::clone(&self.cache);
-        blocking(move || {
-            let file = Arc::new(File::open(&path).map_err(Error::Disk)?);
-            cache.shrink(&path);
-            Ok(Content::Cached { path, file })
-        })
-        .await?
+        let kept = move || {
+            let file = File::open(&path)?;
+            cache.keep(&path, file.metadata()?.len())?;
+            Ok(Content::Cached { path, file: Arc::new(file) })
+        };
+        blocking(kept).await?.map_err(Error::Disk)
     }
 }
 
