@@ -129,7 +129,10 @@ mod tests {
 
     use super::*;
 
-    fn read(tar: &[u8]) -> io::Result<Vec<(PathBuf, Option<PathBuf>, Vec<u8>)>> {
+    /// Name, link, content.
+    type Found = (PathBuf, Option<PathBuf>, Vec<u8>);
+
+    fn read(tar: &[u8]) -> io::Result<Vec<Found>> {
         let mut archive = bounded(tar, 10, 1 << 20);
         Entries::of(&mut archive)?
             .map(|described| {

@@ -124,7 +124,10 @@ async fn a_disk_that_is_silent_holds_up_nothing_but_itself() {
     let waiting = Arc::new(std::sync::Mutex::new(waiting));
     let silent = || {
         let waiting = Arc::clone(&waiting);
-        storage.look(wanted(), move |_, _| Ok(waiting.lock().unwrap().recv().unwrap()))
+        storage.look(wanted(), move |_, _| {
+            waiting.lock().unwrap().recv().unwrap();
+            Ok(())
+        })
     };
     let answering = storage.look(wanted(), |_, _| Ok(()));
     let time = async {
