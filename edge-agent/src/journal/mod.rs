@@ -53,7 +53,7 @@ pub enum Change {
 /// What an agent must remember beside its executions.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Facts {
-    /// Observation sequences up to here may have been used.
+    /// Observation sequences up to here may have been used; after a power cut also later ones.
     pub sequence_reserved: u64,
     /// Highest time the control plane told.
     pub fleet_time: Option<Timestamp>,

@@ -24,7 +24,7 @@ pub enum HubEvent {
     Hello(Box<Hello>),
     /// Make it durable, then [`HubLink::acknowledge`].
     Observed {
-        /// Position in the node's journal.
+        /// Higher than that of everything told before; the same when it is told again.
         sequence: u64,
         /// The state.
         observation: Box<Observation>,

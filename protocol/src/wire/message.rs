@@ -55,7 +55,7 @@ pub struct Welcome {
     pub membership: Membership,
     /// The control plane's time.
     pub now: Timestamp,
-    /// Highest observation sequence the control plane has from this node; a node that lost its journal goes on above.
+    /// Highest observation sequence the control plane has from this node; what is told for the first time goes above.
     pub sequence_floor: u64,
     /// Ed25519 public key that signs compiled artifacts.
     pub artifact_key: [u8; 32],
@@ -137,7 +137,7 @@ pub enum FromNode {
     Hello(Box<Hello>),
     /// The state of one execution; sequences grow over the node's life.
     Observed {
-        /// Position in the node's journal.
+        /// Higher than that of everything told before; the same when it is told again.
         sequence: u64,
         /// The state.
         observation: Box<Observation>,
