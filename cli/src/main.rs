@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use bacalhau_agent::executor::wasm::compile_child;
-use bacalhau_agent::{COMPILE_ARGUMENT, RELAY_ARGUMENT, egress};
+use bacalhau_agent::{COMPILE_ARGUMENT, own_program};
 use bacalhau_cli::app;
 
 fn main() -> ExitCode {
@@ -11,8 +11,8 @@ fn main() -> ExitCode {
     if std::env::args_os().nth(1).is_some_and(|argument| argument == COMPILE_ARGUMENT) {
         return compile_child();
     }
-    if std::env::args_os().nth(1).is_some_and(|argument| argument == RELAY_ARGUMENT) {
-        return egress::relay(std::env::args_os().skip(2));
+    if let Some(code) = own_program::in_container(std::env::args_os()) {
+        return code;
     }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,

@@ -61,9 +61,9 @@ pub struct Config {
     pub admission: Admission,
     /// What the log holds.
     pub logging: Logging,
-    /// This program's `main` heeds [`crate::RELAY_ARGUMENT`], without which there is no HTTP networking. Set by the
-    /// program, not by settings.
-    pub is_relay: bool,
+    /// This program's `main` calls [`crate::own_program::in_container`], without which there is no HTTP networking and
+    /// files of containers stay theirs. Set by the program, not by settings.
+    pub runs_in_containers: bool,
     /// Compiler of WASM modules on this node; without one the control plane compiles. Set by the program, not by
     /// settings.
     pub compiler: LocalCompiler,
@@ -156,7 +156,7 @@ impl Config {
             disabled_publishers: Vec::new(),
             admission: Admission::default(),
             logging: Logging::default(),
-            is_relay: false,
+            runs_in_containers: false,
             compiler: LocalCompiler::None,
         }
     }

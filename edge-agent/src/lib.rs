@@ -30,6 +30,7 @@ pub mod ports;
 pub mod program_text;
 pub mod publisher;
 pub mod queue;
+mod reclaim;
 pub mod retention;
 pub mod runner;
 pub mod storage;
@@ -43,3 +44,5 @@ pub use describe::build_info;
 pub const COMPILE_ARGUMENT: &str = "compile-module";
 /// First argument of this program when it only carries a task's requests to the agent: see [`egress::relay`].
 pub const RELAY_ARGUMENT: &str = "egress-relay";
+/// First argument of this program when it only makes files its agent's own; see [`own_program::in_container`].
+pub const RECLAIM_ARGUMENT: &str = "reclaim-files";

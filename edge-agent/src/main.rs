@@ -10,7 +10,7 @@ use std::time::Duration;
 use anyhow::Context;
 use bacalhau_agent::config::{Config, Mistakes};
 use bacalhau_agent::executor::wasm::{ChildCompiler, CompileLimits, LocalCompiler};
-use bacalhau_agent::{Agent, COMPILE_ARGUMENT, RELAY_ARGUMENT, egress, program_text};
+use bacalhau_agent::{Agent, COMPILE_ARGUMENT, own_program, program_text};
 use clap::Parser;
 use tokio::runtime;
 use tokio::signal::unix::{SignalKind, signal};
@@ -34,15 +34,15 @@ fn main() -> ExitCode {
     if std::env::args_os().nth(1).is_some_and(|argument| argument == COMPILE_ARGUMENT) {
         return bacalhau_agent::executor::wasm::compile_child();
     }
-    if std::env::args_os().nth(1).is_some_and(|argument| argument == RELAY_ARGUMENT) {
-        return egress::relay(std::env::args_os().skip(2));
+    if let Some(code) = own_program::in_container(std::env::args_os()) {
+        return code;
     }
     let arguments = Arguments::parse();
     let config = match arguments.config() {
         Ok((mut config, warnings)) => {
             logging::start(&config.logging);
             config.compiler = compiler();
-            config.is_relay = true;
+            config.runs_in_containers = true;
             warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
             config
         }

@@ -1,8 +1,25 @@
 //! The files this program is made of, so that it can run where nothing else is installed.
 
 use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use crate::{RECLAIM_ARGUMENT, RELAY_ARGUMENT, egress, reclaim};
+
+/// What this program does in a container of its own, if that is what its arguments ask for; else `None`. For the beginning
+/// of `main`.
+pub fn in_container(mut arguments: impl Iterator<Item = OsString>) -> Option<ExitCode> {
+    let first = arguments.nth(1)?;
+    if first == RELAY_ARGUMENT {
+        Some(egress::relay(arguments))
+    } else if first == RECLAIM_ARGUMENT {
+        Some(reclaim::reclaim(arguments))
+    } else {
+        None
+    }
+}
 
 /// Another root directory needs exactly these to run this program.
 #[derive(Clone, Debug, PartialEq, Eq)]

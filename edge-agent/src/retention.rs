@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::SystemTime;
 
 use crate::{durable, tree};
@@ -51,32 +51,47 @@ impl Shelf {
         Ok(shelf)
     }
 
-    /// Counts an entry that has come, or come again with another size, and removes the oldest others while there are
-    /// too many. Blocks on the disk only to remove.
-    pub fn put(&self, name: &str, size: u64) {
-        for old in self.count(name, size) {
-            let path = self.directory.join(&old);
-            if let Err(error) = tree::remove(&path) {
-                tracing::warn!(path = %path.display(), %error, "cannot be removed to make room");
-            }
-        }
+    /// Counts an entry that has come, or come again with another size, and [makes room](Self::make_room) for it.
+    pub fn put(&self, name: &str, size: u64) -> Option<String> {
+        self.count(name, size);
+        self.make_room()
     }
 
-    /// Measures an entry that has come, if it is there, and counts it; one that cannot be measured is removed. Blocks on
-    /// the disk.
-    pub fn take(&self, name: &str) {
+    /// Removes the oldest entries while there are too many, but never the newest. What cannot be removed goes on to count,
+    /// so that others go in its place; the oldest such entry is returned. Blocks on the disk only to remove.
+    pub fn make_room(&self) -> Option<String> {
+        let mut stuck = Contents::default();
+        while let Some((name, size)) = self.take_oldest(&stuck) {
+            let path = self.directory.join(&name);
+            if let Err(error) = tree::remove(&path) {
+                tracing::warn!(path = %path.display(), %error, "cannot be removed to make room");
+                stuck.push(name, size);
+            }
+        }
+        let oldest = stuck.entries.front().map(|(name, _)| name.clone());
+        self.lock().put_back(stuck);
+        oldest
+    }
+
+    /// Measures an entry that has come, if it is there, and counts it; one that cannot be measured is removed. Returns an
+    /// entry that should go and cannot be removed. Blocks on the disk.
+    pub fn take(&self, name: &str) -> Option<String> {
         let path = self.directory.join(name);
         match tree::size(&path) {
             Ok(size) => self.put(name, size),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => discard(&path, &error),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) if is_discarded(&path, &error) => None,
+            Err(_) => {
+                self.put(name, 0);
+                Some(name.to_owned())
+            }
         }
     }
 
     /// An entry that is there is used, so others go before it.
     pub fn touch(&self, name: &str) {
-        let mut contents = self.contents.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(position) = contents.entries.iter().rposition(|(known, _)| known == name)
+        let mut contents = self.lock();
+        if let Some(position) = contents.position(name)
             && let Some(entry) = contents.entries.remove(position)
         {
             contents.entries.push_back(entry);
@@ -85,26 +100,30 @@ impl Shelf {
 
     /// Counts an entry no longer, because it is in use.
     pub fn claim(&self, name: &str) {
-        let mut contents = self.contents.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(position) = contents.entries.iter().position(|(known, _)| known == name) {
+        let mut contents = self.lock();
+        if let Some(position) = contents.position(name) {
             contents.remove(position);
         }
     }
 
-    fn count(&self, name: &str, size: u64) -> Vec<String> {
-        let mut contents = self.contents.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(position) = contents.entries.iter().rposition(|(known, _)| known == name) {
+    fn count(&self, name: &str, size: u64) {
+        let mut contents = self.lock();
+        if let Some(position) = contents.position(name) {
             contents.remove(position);
         }
-        contents.bytes += size;
-        contents.entries.push_back((name.to_owned(), size));
-        let mut dropped = Vec::new();
-        while contents.entries.len() > 1
-            && (contents.entries.len() > self.limits.entries || contents.bytes > self.limits.bytes)
-        {
-            dropped.extend(contents.remove(0));
-        }
-        dropped
+        contents.push(name.to_owned(), size);
+    }
+
+    /// The oldest entry if there are too many together with those that are `stuck`.
+    fn take_oldest(&self, stuck: &Contents) -> Option<(String, u64)> {
+        let mut contents = self.lock();
+        let is_over = contents.entries.len() + stuck.entries.len() > self.limits.entries
+            || contents.bytes + stuck.bytes > self.limits.bytes;
+        if contents.entries.len() > 1 && is_over { contents.remove(0) } else { None }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Contents> {
+        self.contents.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -139,10 +158,30 @@ impl LazyShelf {
 }
 
 impl Contents {
-    fn remove(&mut self, position: usize) -> Option<String> {
+    /// The youngest are looked at first: they are asked for most.
+    fn position(&self, name: &str) -> Option<usize> {
+        self.entries.iter().rposition(|(known, _)| known == name)
+    }
+
+    fn push(&mut self, name: String, size: u64) {
+        self.bytes += size;
+        self.entries.push_back((name, size));
+    }
+
+    fn remove(&mut self, position: usize) -> Option<(String, u64)> {
         let (name, size) = self.entries.remove(position)?;
         self.bytes -= size;
-        Some(name)
+        Some((name, size))
+    }
+
+    /// Makes entries the oldest ones again, except those that have come anew.
+    fn put_back(&mut self, older: Self) {
+        for (name, size) in older.entries.into_iter().rev() {
+            if self.position(&name).is_none() {
+                self.bytes += size;
+                self.entries.push_front((name, size));
+            }
+        }
     }
 }
 
@@ -156,18 +195,18 @@ fn list(directory: &Path) -> io::Result<Vec<(String, u64)>> {
         let Ok(name) = entry.file_name().into_string() else { continue };
         match tree::size(&entry.path()) {
             Ok(size) => found.push((modified, name, size)),
-            Err(error) => discard(&entry.path(), &error),
+            Err(error) if is_discarded(&entry.path(), &error) => {}
+            Err(_) => found.push((modified, name, 0)),
         }
     }
     found.sort();
     Ok(found.into_iter().map(|(_, name, size)| (name, size)).collect())
 }
 
-fn discard(path: &Path, reason: &io::Error) {
+fn is_discarded(path: &Path, reason: &io::Error) -> bool {
     tracing::warn!(path = %path.display(), error = %reason, "cannot be measured, and is removed");
-    if let Err(error) = tree::remove(path) {
-        tracing::warn!(path = %path.display(), %error, "cannot be removed");
-    }
+    let removed = tree::remove(path);
+    removed.inspect_err(|error| tracing::warn!(path = %path.display(), %error, "cannot be removed")).is_ok()
 }
 
 #[cfg(test)]
@@ -235,6 +274,19 @@ mod tests {
         let shelf = Shelf::open(directory.path(), Limits { entries: 9, bytes: 100 }).unwrap();
         fill(&shelf, "new", 20);
         assert_eq!(names(directory.path()), ["new"]);
+    }
+
+    /// Nobody can remove these names in `/proc`, while one that is not there counts as removed.
+    #[test]
+    fn what_cannot_be_removed_goes_on_to_count_and_others_go_in_its_place() {
+        let (directory, limits) = (PathBuf::from("/proc"), Limits { entries: 9, bytes: 100 });
+        let shelf = Shelf { directory, limits, contents: Mutex::default() };
+        let names = || shelf.lock().entries.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>();
+        assert_eq!(shelf.put("self", 90), None);
+        for young in ["young", "younger"] {
+            assert_eq!(shelf.put(young, 20).as_deref(), Some("self"));
+            assert_eq!((names(), shelf.lock().bytes), (vec!["self".to_owned(), young.to_owned()], 110));
+        }
     }
 
     #[test]

@@ -27,7 +27,10 @@ pub fn size(path: &Path) -> io::Result<u64> {
             open.pop();
             continue;
         };
-        let metadata = entry.metadata()?;
+        let metadata = match entry.metadata() {
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => continue,
+            metadata => metadata?,
+        };
         if metadata.is_dir() {
             if open.len() > MAX_DEPTH {
                 return Err(too_deep());
@@ -65,9 +68,9 @@ pub fn remove(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Removes what is in a directory. Directories in directories of it are moved up into it first, so no depth costs more
+/// Removes what is in a directory, which is there. Directories in directories of it are moved up into it first, so no depth costs more
 /// than three descriptors.
-fn empty(path: &Path) -> io::Result<()> {
+pub(crate) fn empty(path: &Path) -> io::Result<()> {
     let top = open(CWD, path)?;
     let mut moved_up = 0_u64;
     loop {

@@ -117,7 +117,7 @@ fn engines(
         let (id, gpus) = (node.id.clone(), node.gpus.to_vec());
         let clock = node.clock.clone();
         let settings = docker::Settings::from_environment(id, gpus, clock, |name| std::env::var(name).ok());
-        let settings = docker::Settings { is_relay: config.is_relay, ..settings };
+        let settings = docker::Settings { runs_in_containers: config.runs_in_containers, ..settings };
         all.push(Arc::new(DockerExecutor::new(settings)));
     }
     #[cfg(not(feature = "docker"))]

@@ -4,6 +4,7 @@
 
 use std::fs;
 use std::net::Ipv4Addr;
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -173,6 +174,13 @@ impl Engine {
         kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
         let waited = tokio::task::spawn_blocking(move || child.wait()).await;
         waited.expect("waiting does not panic").unwrap();
+    }
+
+    /// Lets every user of this machine speak to it, until it starts again.
+    pub fn open_to_everybody(&self) {
+        let allow = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+        allow(self.folder.path(), 0o711);
+        allow(&self.folder.path().join("docker.sock"), 0o666);
     }
 
     /// This machine, as containers with a network of their own see it.

@@ -52,7 +52,7 @@ impl Node {
         let agent = match compute {
             Some(mut config) => {
                 config.compiler = compile::local()?;
-                config.is_relay = true;
+                config.runs_in_containers = true;
                 Some(Box::pin(Agent::start(config)).await.context("starting the compute node")?)
             }
             None => None,

@@ -12,6 +12,7 @@ pub mod wasm;
 
 use std::collections::BTreeSet;
 use std::error::Error;
+use std::path::Path;
 use std::sync::Arc;
 
 use bacalhau_protocol::model::Task;
@@ -65,10 +66,33 @@ pub trait Executor: Send + Sync {
     /// once, before any other execution is started.
     fn keep_only(&self, _executions: &BTreeSet<String>) {}
 
+    /// Makes the agent's user the owner of what an execution's tasks made below `directory`, which is the agent's own, so
+    /// that it can be read and removed. For engines whose tasks run as other users. Called when none of them runs; may
+    /// be called for an execution that is unknown, and twice.
+    fn reclaim<'a>(
+        &'a self,
+        _execution_id: &'a str,
+        _directory: &'a Path,
+    ) -> BoxFuture<'a, Result<(), Problem>> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+
+    /// Removes what is in `directory`, which the agent itself could not; else as [`reclaim`](Self::reclaim).
+    fn empty<'a>(
+        &'a self,
+        _execution_id: &'a str,
+        _directory: &'a Path,
+    ) -> BoxFuture<'a, Result<(), Problem>> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+
     /// Removes what an execution left behind outside its own directories. Called after its end and for executions of
     /// an earlier agent process; may be called for one that is unknown, and twice.
     fn clean_up<'a>(&'a self, execution_id: &'a str) -> BoxFuture<'a, ()>;
 }
+
+/// Why an engine did not do what it was asked, with its sources.
+pub type Problem = Box<dyn Error + Send + Sync>;
 
 /// Whether an engine can be used on this node.
 #[derive(Debug, Clone, PartialEq, Eq)]

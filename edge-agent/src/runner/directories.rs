@@ -96,17 +96,23 @@ impl Directories {
         Ok(outputs)
     }
 
-    /// Removes everything but the results, and those of earlier executions when there are too many. Harmless for an
-    /// execution that never had directories.
-    pub(super) async fn retire(&self, id: &ExecutionId) -> io::Result<()> {
+    /// Removes everything but the results, and those of earlier executions when there are too many. Returns one of which
+    /// something must go and cannot be removed. Harmless for an execution that never had directories.
+    pub(super) async fn retire(&self, id: &ExecutionId) -> io::Result<Option<ExecutionId>> {
         let work = self.work.join(id.as_str());
         let (shelf, name) = (Arc::clone(&self.ended), id.to_string());
         blocking(move || {
             tree::remove(&work)?;
-            shelf.take(&name);
-            Ok(())
+            Ok(shelf.take(&name).and_then(|stuck| ExecutionId::parse(&stuck).ok()))
         })
         .await
+    }
+
+    /// Tries again to remove what could not be removed.
+    pub(super) async fn make_room(&self) {
+        let shelf = Arc::clone(&self.ended);
+        // What still cannot be removed is tried with the next execution that ends.
+        _ = tokio::task::spawn_blocking(move || shelf.make_room()).await;
     }
 
     fn strays(&self) -> MutexGuard<'_, BTreeSet<String>> {
@@ -124,7 +130,7 @@ fn output(results_dir: &Path, result: &ResultPath) -> Result<Mount, Error> {
     Ok(Mount { host, guest, alias: None, access: Access::ReadWrite })
 }
 
-async fn blocking(work: impl FnOnce() -> io::Result<()> + Send + 'static) -> io::Result<()> {
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
     tokio::task::spawn_blocking(work).await.unwrap_or_else(|stopped| Err(io::Error::other(stopped)))
 }
 

@@ -8,6 +8,7 @@ mod output;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bacalhau_protocol::ids::ExecutionId;
@@ -20,7 +21,7 @@ use crate::chain::chain;
 use crate::environment::{self, HostVariables};
 use crate::execution::{Advice, TaskEnd};
 use crate::executor::{
-    Adopted, DEFAULT_OUTPUT_LIMIT_BYTES, Executors, Mount, Notes, Outcome, OutputSize, RunningTask,
+    Adopted, DEFAULT_OUTPUT_LIMIT_BYTES, Executor, Executors, Mount, Notes, Outcome, OutputSize, RunningTask,
     StartError, StopReason, TaskRun,
 };
 use crate::logs::Outputs;
@@ -227,14 +228,17 @@ impl Runner {
             return Err(PublishEnd::Failed(format!("this node has no publisher {:?} any more", spec.kind)));
         };
         let directory = self.directories.results(id);
-        if let Err(error) = output::complete(&directory, exit_code).await {
-            return Err(PublishEnd::Failed(format!("the results cannot be gathered: {error}")));
-        }
         let results = Results { job_id: &work.job_id, execution_id: id, spec, directory: &directory };
-        tokio::select! {
-            published = publisher.publish(results) => {
-                published.map_err(|error| PublishEnd::Failed(chain(&*error)))
+        let published = async {
+            if let Some(executor) = self.executors.get(&work.task.engine.kind) {
+                self.reclaim(executor, id).await;
             }
+            let complete = output::complete(&directory, exit_code).await;
+            complete.map_err(|error| format!("the results cannot be gathered: {error}"))?;
+            publisher.publish(results).await.map_err(|error| chain(&*error))
+        };
+        tokio::select! {
+            published = published => published.map_err(PublishEnd::Failed),
             _ = stopped(&mut stop) => Err(PublishEnd::Stopped),
         }
     }
@@ -242,10 +246,33 @@ impl Runner {
     /// Removes what the task used. Its output stays until others need the room.
     pub async fn clean_up(&self, id: &ExecutionId, engine: &str) {
         if let Some(executor) = self.executors.get(engine) {
+            self.reclaim(executor, id).await;
             executor.clean_up(id.as_str()).await;
         }
-        if let Err(error) = self.directories.retire(id).await {
-            tracing::warn!(execution_id = %id, %error, "an execution's directory cannot be cleaned up");
+        match self.directories.retire(id).await {
+            Ok(None) => {}
+            // It was the engine's turn when the engine was away. One at a time: there may be many.
+            Ok(Some(stuck)) => {
+                let directory = self.directories.results(&stuck);
+                for executor in self.executors.iter() {
+                    if let Err(error) = executor.empty(stuck.as_str(), &directory).await {
+                        let error = chain(&*error);
+                        tracing::warn!(execution_id = %stuck, error, "output cannot be removed");
+                    }
+                }
+                self.directories.make_room().await;
+            }
+            Err(error) => {
+                tracing::warn!(execution_id = %id, %error, "an execution's directory cannot be cleaned up");
+            }
+        }
+    }
+
+    /// What is not the agent's may still be readable, so that it does not matter.
+    async fn reclaim(&self, executor: &Arc<dyn Executor>, id: &ExecutionId) {
+        if let Err(error) = executor.reclaim(id.as_str(), &self.directories.results(id)).await {
+            let error = chain(&*error);
+            tracing::warn!(execution_id = %id, error, "results may be out of the agent's reach");
         }
     }
 

@@ -46,10 +46,17 @@ impl Owner {
     }
 
     /// Labels of everything that belongs to an execution.
-    pub(super) fn labels(&self, job_id: &str, execution_id: &str) -> HashMap<String, String> {
-        [(NODE_LABEL, self.0.clone()), (JOB_LABEL, self.of(job_id)), (EXECUTION_LABEL, self.of(execution_id))]
+    pub(super) fn labels(&self, execution_id: &str) -> HashMap<String, String> {
+        [(NODE_LABEL, self.0.clone()), (EXECUTION_LABEL, self.of(execution_id))]
             .map(|(key, value)| (key.to_owned(), value))
             .into()
+    }
+
+    /// The same with the job's.
+    pub(super) fn labels_of_job(&self, job_id: &str, execution_id: &str) -> HashMap<String, String> {
+        let mut labels = self.labels(execution_id);
+        labels.insert(JOB_LABEL.to_owned(), self.of(job_id));
+        labels
     }
 
     /// The execution that something with these labels belongs to; `None` if it is not this node's.
@@ -71,6 +78,11 @@ pub(super) fn name(execution_id: &str) -> String {
 /// The name of the container through which it reaches the agent's proxy.
 pub(super) fn relay_name(execution_id: &str) -> String {
     format!("{}-relay", name(execution_id))
+}
+
+/// The name of the container that makes its files the agent's own.
+pub(super) fn reclaim_name(execution_id: &str) -> String {
+    format!("{}-reclaim", name(execution_id))
 }
 
 /// Bytes of each stream that were there before the container began.
@@ -114,7 +126,7 @@ pub(super) fn body(
     offsets: Offsets,
     hardware: &Hardware,
 ) -> ContainerCreateBody {
-    let mut labels = owner.labels(&run.job_id, &run.execution_id);
+    let mut labels = owner.labels_of_job(&run.job_id, &run.execution_id);
     labels.insert(OFFSETS_LABEL.to_owned(), format!("{},{}", offsets.stdout, offsets.stderr));
     if !hardware.gpus.is_empty() {
         let list: Vec<String> = hardware.gpus.iter().map(u32::to_string).collect();

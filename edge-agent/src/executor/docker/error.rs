@@ -38,6 +38,9 @@ pub enum Error {
     /// The way out of a task with HTTP networking cannot be opened; with the reason.
     #[error("HTTP networking is not available on this node: {0}")]
     Relay(String),
+    /// What a container made is out of the agent's reach; with the reason.
+    #[error("files that a container made cannot be reclaimed: {0}")]
+    Reclaim(String),
     /// GPUs that are not to be had.
     #[error("the task wants {wanted} GPUs and {free} of this node's are free")]
     Gpus {

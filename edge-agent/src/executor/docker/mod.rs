@@ -17,6 +17,8 @@ mod image;
 mod limits;
 mod network;
 mod output;
+mod own_container;
+mod reclaim;
 mod reference;
 mod relay;
 mod run;
@@ -25,6 +27,7 @@ mod sweep;
 mod watch;
 
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bacalhau_protocol::ids::NodeId;
@@ -33,7 +36,7 @@ use bacalhau_protocol::spec::docker::DockerSpec;
 use futures_util::future::BoxFuture;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use super::{Adopted, Availability, Executor, RunningTask, StartError, TaskRun};
+use super::{Adopted, Availability, Executor, Problem, RunningTask, StartError, TaskRun};
 use crate::clock::Clock;
 use container::Owner;
 use engine::Engine;
@@ -58,8 +61,9 @@ pub struct Settings {
     pub never_pull: bool,
     /// GPUs that are given to tasks.
     pub gpus: Vec<Gpu>,
-    /// This program's `main` heeds [`crate::RELAY_ARGUMENT`], without which there is no HTTP networking.
-    pub is_relay: bool,
+    /// This program's `main` calls [`crate::own_program::in_container`], without which there is no HTTP networking and
+    /// files of containers stay theirs.
+    pub runs_in_containers: bool,
     /// Measures what passes the proxies.
     pub clock: Clock,
 }
@@ -80,7 +84,7 @@ impl Settings {
             hub_login: variable("DOCKER_USERNAME").and_then(login),
             never_pull: variable("SKIP_IMAGE_PULL").is_some(),
             gpus,
-            is_relay: false,
+            runs_in_containers: false,
             clock,
         }
     }
@@ -161,6 +165,18 @@ impl Executor for DockerExecutor {
         self.shared.lock_wanted().get_or_insert_default().extend(executions.iter().cloned());
         let shared = Arc::clone(&self.shared);
         self.shared.spawn(async move { sweep::sweep(&shared).await });
+    }
+
+    fn reclaim<'a>(
+        &'a self,
+        execution_id: &'a str,
+        directory: &'a Path,
+    ) -> BoxFuture<'a, Result<(), Problem>> {
+        Box::pin(async move { Ok(reclaim::reclaim(&self.shared, execution_id, directory).await?) })
+    }
+
+    fn empty<'a>(&'a self, execution_id: &'a str, directory: &'a Path) -> BoxFuture<'a, Result<(), Problem>> {
+        Box::pin(async move { Ok(reclaim::empty(&self.shared, execution_id, directory).await?) })
     }
 
     fn clean_up<'a>(&'a self, execution_id: &'a str) -> BoxFuture<'a, ()> {

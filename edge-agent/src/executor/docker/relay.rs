@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bacalhau_protocol::model::{NetworkType, topic};
-use bollard::models::{ContainerCreateBody, HealthConfig, HostConfig, HostConfigLogConfig, Mount, MountType};
+use bollard::models::ContainerCreateBody;
 use futures_util::StreamExt;
 use tokio::net::UnixListener;
 use tokio::time::timeout;
@@ -24,24 +24,19 @@ use tokio::time::timeout;
 use super::engine::Connection;
 use super::error::{Error, said};
 use super::output::Frames;
+use super::own_container::{self, Errand, ROOT};
 use super::run::{Undo, attach, create};
 use super::{Shared, container};
 use crate::RELAY_ARGUMENT;
 use crate::chain::chain;
 use crate::egress::{Domains, Egress, LISTENING, RELAY_PORT, Rules, is_outside};
-use crate::executor::TaskRun;
+use crate::executor::{Access, TaskRun};
 use crate::own_program::OwnProgram;
 
 /// How long a relay may take from its start until it listens.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Most of its last words that are told.
 const MAX_SAID_BYTES: usize = 1024;
-/// Memory of a relay, and of its buffers in the kernel.
-const MEMORY_BYTES: i64 = 64 << 20;
-/// Processes and threads of a relay. It has one.
-const MAX_PROCESSES: i64 = 8;
-/// Everything of ours in the relay's file system lies below.
-const ROOT: &str = "/.bacalhau";
 /// Directory of the agent's socket in a task's scratch directory, and in the relay below [`ROOT`].
 const WAY: &str = "way";
 /// The agent's socket.
@@ -99,14 +94,7 @@ fn variables() -> Vec<(&'static str, String)> {
 
 /// Whether relays can be made here; else why not.
 pub(super) fn check(shared: &Shared) -> Result<OwnProgram, Error> {
-    let refuse = |reason: &str| Err(Error::Relay(reason.to_owned()));
-    if !shared.settings.is_relay {
-        return refuse("the program that runs this agent does not offer it");
-    }
-    if !shared.settings.host.starts_with("unix://") {
-        return refuse("the Docker engine is not on this machine");
-    }
-    OwnProgram::read().map_err(|error| Error::Relay(chain(&error)))
+    own_container::check(&shared.settings).map_err(Error::Relay)
 }
 
 /// Opens the way out for a task with HTTP networking, in place of what an earlier run left.
@@ -123,7 +111,13 @@ pub(super) async fn open<'s>(
     let way = open_proxy(shared, run).map_err(|error| Error::Relay(chain(&error)))?;
     let name = container::relay_name(&run.execution_id);
     let mut undo = Undo::new(shared, &name);
-    let id = create(shared, connection, &name, body(shared, run, image, &program, &way)).await?;
+    let errand = Errand {
+        command: vec![RELAY_ARGUMENT.to_owned(), format!("{ROOT}/{WAY}/{SOCKET}")],
+        sees: own_container::mount(&way, WAY, Access::ReadOnly),
+        capabilities: Vec::new(),
+    };
+    let labels = shared.owner.labels_of_job(&run.job_id, &run.execution_id);
+    let id = create(shared, connection, &name, errand.body(&program, image, labels)).await?;
     undo.is(&id);
     let source = attach(connection, &id).await?;
     let started = connection.docker.start_container(&id, None).await;
@@ -180,73 +174,6 @@ fn listen(directory: &Path) -> io::Result<UnixListener> {
     Ok(listener)
 }
 
-fn body(
-    shared: &Shared,
-    run: &TaskRun,
-    image: &str,
-    program: &OwnProgram,
-    way: &Path,
-) -> ContainerCreateBody {
-    let (command, mounts) = command(program, way);
-    ContainerCreateBody {
-        image: Some(image.to_owned()),
-        entrypoint: Some(command),
-        cmd: Some(Vec::new()),
-        user: Some("0:0".to_owned()),
-        working_dir: Some("/".to_owned()),
-        labels: Some(shared.owner.labels(&run.job_id, &run.execution_id)),
-        healthcheck: Some(HealthConfig { test: Some(vec!["NONE".to_owned()]), ..HealthConfig::default() }),
-        attach_stdout: Some(true),
-        attach_stderr: Some(true),
-        host_config: Some(HostConfig {
-            network_mode: Some("none".to_owned()),
-            mounts: Some(mounts),
-            readonly_rootfs: Some(true),
-            cap_drop: Some(vec!["ALL".to_owned()]),
-            security_opt: Some(vec!["no-new-privileges".to_owned()]),
-            memory: Some(MEMORY_BYTES),
-            memory_swap: Some(MEMORY_BYTES),
-            pids_limit: Some(MAX_PROCESSES),
-            log_config: Some(HostConfigLogConfig { typ: Some("none".to_owned()), config: None }),
-            ..HostConfig::default()
-        }),
-        ..ContainerCreateBody::default()
-    }
-}
-
-/// What the relay runs, and what of the node it sees. A program that is not static brings loader and libraries along.
-fn command(program: &OwnProgram, way: &Path) -> (Vec<String>, Vec<Mount>) {
-    let mut mounts = vec![mount(way, &format!("{ROOT}/{WAY}"))];
-    let mut bring = |file: &Path, directory: &str| {
-        let name = file.file_name().unwrap_or_default().to_string_lossy();
-        let target = format!("{ROOT}/{directory}/{name}");
-        mounts.push(mount(file, &target));
-        target
-    };
-    let mut command = Vec::new();
-    if let Some(shared) = &program.shared {
-        let loader = bring(&shared.loader, "lib");
-        shared.libraries.iter().for_each(|library| drop(bring(library, "lib")));
-        command.extend([loader, "--library-path".to_owned(), format!("{ROOT}/lib")]);
-    }
-    command.extend([
-        bring(&program.executable, "bin"),
-        RELAY_ARGUMENT.to_owned(),
-        format!("{ROOT}/{WAY}/{SOCKET}"),
-    ]);
-    (command, mounts)
-}
-
-fn mount(host: &Path, target: &str) -> Mount {
-    Mount {
-        typ: Some(MountType::BIND),
-        source: Some(host.to_string_lossy().into_owned()),
-        target: Some(target.to_owned()),
-        read_only: Some(true),
-        ..Mount::default()
-    }
-}
-
 /// Waits for the word that it listens; fails with its last words.
 async fn until_it_listens(mut frames: Frames) -> Result<(), String> {
     let mut heard = Vec::new();
@@ -271,29 +198,6 @@ async fn until_it_listens(mut frames: Frames) -> Result<(), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::own_program::Shared as Libraries;
-
-    #[test]
-    fn a_static_program_is_started_itself() {
-        let program = OwnProgram { executable: "/usr/bin/agent".into(), shared: None };
-        let (command, mounts) = command(&program, Path::new("/scratch/way"));
-        assert_eq!(command, ["/.bacalhau/bin/agent", "egress-relay", "/.bacalhau/way/agent"]);
-        assert_eq!(mounts.len(), 2);
-        assert!(mounts.iter().all(|mount| mount.read_only == Some(true)));
-    }
-
-    #[test]
-    fn a_dynamic_program_brings_its_loader_and_libraries() {
-        let shared =
-            Libraries { loader: "/lib/ld-linux.so.2".into(), libraries: vec!["/lib/libc.so.6".into()] };
-        let program = OwnProgram { executable: "/usr/bin/agent".into(), shared: Some(shared) };
-        let (command, mounts) = command(&program, Path::new("/scratch/way"));
-        let loader =
-            ["/.bacalhau/lib/ld-linux.so.2", "--library-path", "/.bacalhau/lib", "/.bacalhau/bin/agent"];
-        assert_eq!(command[..4], loader);
-        let targets: Vec<_> = mounts.iter().filter_map(|mount| mount.target.as_deref()).collect();
-        assert!(targets.contains(&"/.bacalhau/lib/libc.so.6"), "{targets:?}");
-    }
 
     #[tokio::test]
     async fn a_socket_takes_the_place_of_an_older_one_under_any_path() {

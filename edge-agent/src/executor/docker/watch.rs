@@ -88,7 +88,7 @@ async fn until_end(shared: &Shared, container: &str) -> End {
 }
 
 /// The exit code when it has ended.
-async fn wait(connection: &Connection, container: &str) -> Result<i64, EngineError> {
+pub(super) async fn wait(connection: &Connection, container: &str) -> Result<i64, EngineError> {
     let options = WaitContainerOptionsBuilder::default().condition("not-running").build();
     let mut answers = std::pin::pin!(connection.docker.wait_container(container, Some(options)));
     match answers.next().await {

@@ -1,13 +1,16 @@
 //! What a container sees, and what comes back from it.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 
 use futures_util::future::join_all;
 use serde_json::json;
 
 use super::{Site, container, shell};
-use crate::harness::{eventually, job, seen};
-use bacalhau_tests::engine::IMAGE;
+use bacalhau_protocol::api::Connection;
+
+use crate::harness::{Cluster, NOBODY, eventually, job, seen};
+use bacalhau_tests::engine::{Engine, IMAGE};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_container_reads_inputs_fills_outputs_and_knows_its_job() {
@@ -52,6 +55,33 @@ async fn an_exit_code_fails_the_execution_and_a_read_only_input_stays_as_it_is()
     assert_eq!(state, "Failed");
     assert!(execution.run_output.stderr.contains("Read-only file system"), "{execution:?}");
     assert!(!site.cluster.host().join("new").exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_root_made_in_a_container_is_an_unprivileged_agents_to_publish_and_to_remove() {
+    let (node, engine) = ("d-nobody", Engine::shared());
+    engine.open_to_everybody();
+    let mut cluster = Cluster::start(&[]).await;
+    cluster.take_privileges(node);
+    cluster.set_variable(node, "DOCKER_HOST", engine.host());
+    cluster.add_agent(node, &[]).await;
+    cluster.node_is(node, "APPROVED", Connection::Connected).await;
+    let site = Site { cluster, engine, node };
+    let mut job = shell(
+        "batch",
+        "umask 077; busybox mkdir /out/sub; echo secret > /out/sub/file; busybox chmod 0 /out/sub",
+    );
+    *job::task(&mut job, "ResultPaths") = json!([{"Name": "made", "Path": "/out"}]);
+    let (state, execution) = site.run(&job).await;
+    assert_eq!(state, "Completed", "{execution:?}");
+    let folder = site.cluster.path("got");
+    fs::create_dir(&folder).unwrap();
+    site.cluster.ask(&["job", "get", &execution.job_id, "--output-dir", folder.to_str().unwrap()]).await;
+    assert_eq!(fs::read_to_string(folder.join("made/sub/file")).unwrap(), "secret\n");
+    let results = site.cluster.path(node).join("executions/results").join(&execution.id).join("made");
+    for made in ["sub", "sub/file"] {
+        assert_eq!(fs::metadata(results.join(made)).unwrap().uid(), NOBODY, "{made}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

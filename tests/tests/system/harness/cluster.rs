@@ -1,9 +1,11 @@
 //! A control plane and agents on this machine.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::fs;
 use std::net::{TcpListener, UdpSocket};
+use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicU16, Ordering};
@@ -22,6 +24,11 @@ use super::{eventually, seen};
 pub(crate) const CONTROL_PLANE: &str = "control-plane";
 /// The control plane's file with the join string, below its data directory.
 const JOIN_FILE: &str = "orchestrator/secrets/join";
+/// The agent's program, and its name in the folder of a cluster where somebody else runs it.
+const AGENT: &str = env!("CARGO_BIN_EXE_system-bacalhau-agent");
+const AGENT_COPY: &str = "agent-program";
+/// A user who owns nothing.
+pub(crate) const NOBODY: u32 = 65_534;
 /// Longest run of a command line that waits for a job.
 const COMMAND_LIMIT: Duration = Duration::from_secs(120);
 
@@ -32,6 +39,8 @@ pub(crate) struct Cluster {
     processes: BTreeMap<String, Process>,
     settings: BTreeMap<String, Vec<String>>,
     variables: BTreeMap<String, Vec<(String, OsString)>>,
+    /// Agents that run as [`NOBODY`].
+    unprivileged: BTreeSet<String>,
     ports: Ports,
     folder: TempDir,
 }
@@ -57,6 +66,7 @@ impl Cluster {
             processes: BTreeMap::new(),
             settings: BTreeMap::new(),
             variables: BTreeMap::new(),
+            unprivileged: BTreeSet::new(),
             ports,
             folder: tempfile::tempdir().unwrap(),
         };
@@ -93,6 +103,16 @@ impl Cluster {
     /// Gives a program a variable of its environment, from its next start on.
     pub(crate) fn set_variable(&mut self, name: &str, variable: &str, value: impl Into<OsString>) {
         self.variables.entry(name.to_owned()).or_default().push((variable.to_owned(), value.into()));
+    }
+
+    /// From its first start on, an agent runs as a user who may do nothing special.
+    pub(crate) fn take_privileges(&mut self, name: &str) {
+        fs::create_dir(self.path(name)).unwrap();
+        chown(self.path(name), Some(NOBODY), Some(NOBODY)).unwrap();
+        // That user need not get at the folder in which it was built.
+        fs::copy(AGENT, self.path(AGENT_COPY)).unwrap();
+        fs::set_permissions(self.folder.path(), fs::Permissions::from_mode(0o711)).unwrap();
+        self.unprivileged.insert(name.to_owned());
     }
 
     /// Starts a program that was killed or terminated, on the same data.
@@ -275,7 +295,7 @@ impl Cluster {
     }
 
     fn serve(&self) -> Command {
-        let mut command = program(env!("CARGO_BIN_EXE_system-bacalhau"));
+        let mut command = program(Path::new(env!("CARGO_BIN_EXE_system-bacalhau")));
         command.args(["serve", "--orchestrator", "--data-dir"]).arg(self.path(CONTROL_PLANE));
         let Ports { api, fleet } = self.ports;
         for setting in [
@@ -290,7 +310,13 @@ impl Cluster {
     }
 
     fn agent(&self, name: &str) -> Command {
-        let mut command = program(env!("CARGO_BIN_EXE_system-bacalhau-agent"));
+        let mut command = if self.unprivileged.contains(name) {
+            let mut command = program(&self.path(AGENT_COPY));
+            command.uid(NOBODY).gid(NOBODY);
+            command
+        } else {
+            program(Path::new(AGENT))
+        };
         command.arg("--data-dir").arg(self.path(name));
         for setting in [
             format!("NodeName={name}"),
@@ -309,8 +335,8 @@ impl Cluster {
 }
 
 /// Without what the person who runs the tests has set for clusters of their own.
-fn program(path: &str) -> Command {
-    let mut command = Command::new(Path::new(path));
+fn program(path: &Path) -> Command {
+    let mut command = Command::new(path);
     for (name, _) in std::env::vars_os() {
         let text = name.to_string_lossy();
         if text.starts_with("BACALHAU_") || text.starts_with("AWS_") {

@@ -8,5 +8,5 @@ pub(crate) mod guests;
 pub(crate) mod job;
 pub(crate) mod relay;
 
-pub(crate) use cluster::{CONTROL_PLANE, Cluster, Said};
+pub(crate) use cluster::{CONTROL_PLANE, Cluster, NOBODY, Said};
 pub(crate) use eventually::{eventually, seen};
