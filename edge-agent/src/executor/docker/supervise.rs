@@ -22,6 +22,9 @@ use super::{Shared, arrival, sweep};
 const ANSWER_LIMIT: Duration = Duration::from_secs(5);
 /// Longest request other than a wait, seconds: starting a container on a slow card.
 const REQUEST_LIMIT_S: u64 = 120;
+/// An engine that goes sooner than this after it came is one that does not answer: it is on its way down, or somebody
+/// between does not let events through.
+const SETTLED: Duration = Duration::from_secs(30);
 /// First pause before an engine that does not answer is tried again; doubles each time.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 /// Longest such pause.
@@ -38,15 +41,17 @@ pub(super) async fn run(shared: Arc<Shared>) {
         {
             Ok((docker, platform)) => {
                 epoch += 1;
-                pause = FIRST_PAUSE;
                 tracing::info!(host, %platform, "docker engine found");
                 shared.engine.set(State::Up(Connection { docker: docker.clone(), epoch, platform }));
                 let sweeper = Arc::clone(&shared);
                 shared.spawn(async move { sweep::sweep(&sweeper).await });
-                until_it_ends(&docker).await;
+                let has_settled = until_it_ends(&docker).await;
                 tracing::warn!(host, "docker engine lost");
                 shared.engine.set(State::Down(format!("the Docker engine at {host} went away")));
-                continue;
+                if has_settled {
+                    pause = FIRST_PAUSE;
+                    continue;
+                }
             }
             Err(reason) => {
                 tracing::debug!(host, reason, "no docker engine");
@@ -98,10 +103,77 @@ async fn connect(host: &str) -> Result<(Docker, Platform), String> {
     Ok((docker, platform))
 }
 
-/// Returns when the engine closes its event stream. The filter lets through what hardly ever happens.
-async fn until_it_ends(docker: &Docker) {
+/// Returns when the engine closes its event stream, and whether it had lived for a while. The filter lets through what
+/// hardly ever happens.
+async fn until_it_ends(docker: &Docker) -> bool {
     let filters = HashMap::from([("type", vec!["daemon"]), ("event", vec!["reload"])]);
     let options = EventsOptionsBuilder::default().filters(&filters).build();
     let mut events = std::pin::pin!(docker.events(Some(options)));
-    while let Some(Ok(_)) = events.next().await {}
+    let mut ended = std::pin::pin!(async { while let Some(Ok(_)) = events.next().await {} });
+    if timeout(SETTLED, &mut ended).await.is_ok() {
+        return false;
+    }
+    ended.await;
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use bacalhau_protocol::ids::NodeId;
+    use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+    use tokio::net::UnixListener;
+    use tokio::sync::Notify;
+
+    use super::super::{DockerExecutor, Settings};
+    use super::*;
+    use crate::clock::Clock;
+
+    /// More looks at an engine than its pauses allow in a minute.
+    const TOO_MANY: usize = 20;
+
+    /// An engine that answers and whose event stream ends at once. Counts the streams.
+    async fn serve(listener: UnixListener, streams: Arc<AtomicUsize>, too_many: Arc<Notify>) {
+        loop {
+            let (connection, _) = listener.accept().await.unwrap();
+            let (streams, too_many) = (Arc::clone(&streams), Arc::clone(&too_many));
+            tokio::spawn(async move {
+                let mut connection = BufReader::new(connection);
+                let (mut line, mut head) = (String::new(), String::new());
+                while connection.read_line(&mut line).await.is_ok_and(|length| length > 2) {
+                    head.push_str(&std::mem::take(&mut line));
+                }
+                if head.contains("/events") && streams.fetch_add(1, Ordering::Relaxed) == TOO_MANY {
+                    too_many.notify_one();
+                }
+                let version = r#"{"ApiVersion": "1.43", "Os": "linux", "Arch": "amd64"}"#;
+                let body = if head.contains("/version") { version } else { "" };
+                let answer = format!(
+                    "HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+                    body.len()
+                );
+                _ = connection.write_all(answer.as_bytes()).await;
+            });
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_engine_that_ends_its_events_at_once_is_looked_at_with_growing_pauses() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("docker.sock");
+        let (streams, too_many) = (Arc::new(AtomicUsize::new(0)), Arc::new(Notify::new()));
+        let listener = UnixListener::bind(&path).unwrap();
+        tokio::spawn(serve(listener, Arc::clone(&streams), Arc::clone(&too_many)));
+        let node_id = NodeId::parse("n-1").unwrap();
+        let settings = Settings::from_environment(node_id, Vec::new(), Clock::new(None), |_| None);
+        let settings = Settings { host: format!("unix://{}", path.display()), ..settings };
+        let _executor = DockerExecutor::new(settings);
+        tokio::select! {
+            () = sleep(Duration::from_secs(60)) => {}
+            () = too_many.notified() => panic!("it is looked at without a pause"),
+        }
+        let looked = streams.load(Ordering::Relaxed);
+        assert!((3..=7).contains(&looked), "{looked}");
+    }
 }
