@@ -5,6 +5,7 @@ mod agent;
 #[cfg(target_env = "musl")]
 mod allocator;
 pub mod archive;
+mod blocking;
 pub mod capacity;
 mod chain;
 pub mod clock;
@@ -33,6 +34,7 @@ pub mod queue;
 mod reclaim;
 pub mod retention;
 pub mod runner;
+mod signal;
 pub mod storage;
 pub mod tree;
 mod workshop;

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use bacalhau_protocol::ids::ExecutionId;
 use bacalhau_protocol::model::ResultPath;
 
+use crate::blocking::blocking;
 use crate::durable;
 use crate::executor::{Access, Mount};
 use crate::retention::{Limits, Shelf};
@@ -128,10 +129,6 @@ fn output(results_dir: &Path, result: &ResultPath) -> Result<Mount, Error> {
     }
     let (host, guest) = (results_dir.join(name).into(), result.path.clone());
     Ok(Mount { host, guest, alias: None, access: Access::ReadWrite })
-}
-
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
-    tokio::task::spawn_blocking(work).await.unwrap_or_else(|stopped| Err(io::Error::other(stopped)))
 }
 
 #[cfg(test)]

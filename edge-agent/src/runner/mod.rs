@@ -15,29 +15,28 @@ use bacalhau_protocol::ids::ExecutionId;
 use bacalhau_protocol::model::{InputSource, SpecConfig, topic};
 use bacalhau_protocol::wire::Work;
 use futures_util::future::try_join_all;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::Semaphore;
 
 use crate::chain::chain;
 use crate::environment::{self, HostVariables};
 use crate::execution::{Advice, TaskEnd};
 use crate::executor::{
     Adopted, DEFAULT_OUTPUT_LIMIT_BYTES, Executor, Executors, Mount, Notes, Outcome, OutputSize, RunningTask,
-    StartError, StopReason, TaskRun,
+    StartError, TaskRun,
 };
 use crate::logs::Outputs;
 use crate::ports::{Assigned, Ports};
 use crate::publisher::{Publishers, Results};
+use crate::signal::stopped;
 use crate::storage::{Partition, Prepared, Storages, Wanted};
 
+pub use crate::signal::StopSignal;
 pub use directories::{Directories, Error as DirectoryError};
 
 /// Inputs that are brought at the same time, over all executions of the node.
 pub const MAX_PARALLEL_INPUTS: usize = 4;
 /// Most bytes kept of each of stdout and stderr of a task that runs until it is stopped.
 pub const LONG_RUNNING_OUTPUT_BYTES: u64 = 16 << 20;
-
-/// Tells an activity to end.
-pub type StopSignal = watch::Receiver<Option<StopReason>>;
 
 /// How publishing went wrong, or that it was stopped.
 #[derive(Debug, PartialEq, Eq)]
@@ -368,13 +367,4 @@ async fn wait(mut task: RunningTask, mut stop: StopSignal) -> Outcome {
     };
     stopper.stop(reason);
     task.wait().await
-}
-
-/// Waits for the word to stop; for ever when nobody can say it any more.
-async fn stopped(stop: &mut StopSignal) -> StopReason {
-    let reason = stop.wait_for(Option::is_some).await.ok().and_then(|reason| *reason);
-    match reason {
-        Some(reason) => reason,
-        None => std::future::pending().await,
-    }
 }

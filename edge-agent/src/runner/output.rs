@@ -6,6 +6,7 @@ use std::path::Path;
 
 use bacalhau_protocol::model::RunOutput;
 
+use crate::blocking::blocking;
 use crate::durable;
 use crate::executor::OutputSize;
 
@@ -37,10 +38,6 @@ pub(super) async fn complete(results_dir: &Path, exit_code: i32) -> io::Result<(
         fs::write(results_dir.join("exitCode"), exit_code.to_string())
     })
     .await
-}
-
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
-    tokio::task::spawn_blocking(work).await.unwrap_or_else(|stopped| Err(io::Error::other(stopped)))
 }
 
 fn read(results_dir: &Path, exit_code: i32) -> io::Result<RunOutput> {

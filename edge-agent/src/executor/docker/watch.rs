@@ -14,7 +14,8 @@ use super::Shared;
 use super::engine::Connection;
 use super::error::{said, status};
 use super::output::{self, Output, Source};
-use crate::executor::{Failure, FailureKind, Outcome, StopReason, TaskSide};
+use crate::executor::{Failure, FailureKind, Outcome, TaskSide};
+use crate::signal::stopped;
 
 /// How long a program may take to end after the signal to do so, seconds; then it is killed.
 const STOP_GRACE_S: i32 = 5;
@@ -142,13 +143,5 @@ async fn reconnected(shared: &Shared, epoch: u64) {
     tokio::select! {
         _ = shared.engine.after(epoch) => {}
         () = sleep(ODD_PAUSE) => {}
-    }
-}
-
-// Never returns if nobody can stop the task any more.
-async fn stopped(stop: &mut watch::Receiver<Option<StopReason>>) -> StopReason {
-    match stop.wait_for(Option::is_some).await.map(|reason| *reason) {
-        Ok(Some(reason)) => reason,
-        _ => std::future::pending().await,
     }
 }
