@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use bacalhau_agent::executor::wasm::{LocalCompiler, Settings, WasmExecutor, host_profile};
-use bacalhau_agent::executor::{Access, Executor, Mount, TaskRun};
+use bacalhau_agent::executor::{Access, Executor, Kept, Mount, TaskRun};
 
 const ROUNDS: usize = 2000;
 
@@ -58,7 +58,7 @@ fn task(dir: &Path) -> TaskRun {
         memory_limit_bytes: None,
         results_dir: dir.to_owned(),
         scratch_dir: dir.join("scratch"),
-        output_limit_bytes: 1 << 20,
+        kept: Kept::First(1 << 20),
     }
 }
 

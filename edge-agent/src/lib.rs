@@ -13,6 +13,7 @@ pub mod config;
 pub mod data_dir;
 mod describe;
 pub mod device_files;
+mod disk;
 mod durable;
 pub mod egress;
 mod entropy;

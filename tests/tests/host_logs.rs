@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use bacalhau_agent::executor::wasm::{LocalCompiler, Settings, WasmExecutor, host_profile};
-use bacalhau_agent::executor::{Access, Executor as _, Mount, Outcome, TaskRun};
+use bacalhau_agent::executor::{Access, Executor as _, Kept, Mount, Outcome, TaskRun};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -75,7 +75,7 @@ impl Device {
             memory_limit_bytes: Some(64_000_000),
             results_dir: self.path("results"),
             scratch_dir: self.path("scratch"),
-            output_limit_bytes: 1 << 20,
+            kept: Kept::First(1 << 20),
         }
     }
 }

@@ -7,6 +7,7 @@
 pub mod docker;
 mod host_path;
 mod output;
+pub(crate) mod stream_files;
 mod task;
 pub mod wasm;
 
@@ -21,7 +22,7 @@ use tokio::sync::watch;
 
 pub(crate) use host_path::start_afresh;
 pub use host_path::{Content, HostPath};
-pub use output::{DEFAULT_OUTPUT_LIMIT_BYTES, OutputProgress, OutputSize, OutputWriter};
+pub use output::{Kept, OutputProgress, OutputSize, OutputWriter};
 pub use task::{
     Access, Adopted, Failure, FailureKind, Mount, Notes, Outcome, RunningTask, StopReason, Stopper, TaskRun,
     TaskSide,

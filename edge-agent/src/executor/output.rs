@@ -1,26 +1,46 @@
-//! Stdout and stderr of a task: two capped files, made and written as the task writes, and a counter that wakes
-//! followers.
+//! Stdout and stderr of a task: capped files, made and written as the task writes, and a counter that wakes followers.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::DirBuilderExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::watch;
 
-/// Most bytes kept of each of stdout and stderr unless the node says otherwise.
-pub const DEFAULT_OUTPUT_LIMIT_BYTES: u64 = 1 << 30;
+use super::stream_files::StreamFiles;
+use crate::disk;
+
+/// Bytes after which the disk is asked again whether there is room.
+const ASKED_EVERY_BYTES: u64 = 4 << 20;
+
+/// What is kept of each of stdout and stderr when there is more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kept {
+    /// This many bytes from the beginning: the answer of a task that ends.
+    First(u64),
+    /// At least half this many bytes, and at most this many, up to the end: the log of a task that goes on.
+    Last(u64),
+}
+
+impl Kept {
+    /// Most bytes that are kept.
+    pub fn bytes(self) -> u64 {
+        match self {
+            Self::First(bytes) | Self::Last(bytes) => bytes,
+        }
+    }
+}
 
 /// How much there is to read by now; changes with every write and closes when nothing more will come.
 pub type OutputProgress = watch::Receiver<OutputSize>;
 
-/// Bytes in the two files, and whether their limit cut anything off.
+/// Where the two streams end, and whether their limit cut anything off.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct OutputSize {
-    /// Bytes in `stdout`.
+    /// Bytes of stdout, those that went for later ones included.
     pub stdout_bytes: u64,
-    /// Bytes in `stderr`.
+    /// Bytes of stderr, likewise.
     pub stderr_bytes: u64,
     /// Some of stdout was dropped.
     pub stdout_truncated: bool,
@@ -28,14 +48,14 @@ pub struct OutputSize {
     pub stderr_truncated: bool,
 }
 
-/// Appends to one of the two files. Clones write to the same file under the same limit.
+/// Appends to one of the two streams. Clones write to the same file under the same limit.
 #[derive(Debug, Clone)]
 pub struct OutputWriter(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
     stream: Stream,
-    limit_bytes: u64,
+    kept: Kept,
     // Locked for all of a write, so that concurrent writers neither tear the limit nor interleave.
     file: Mutex<Appended>,
     progress: Arc<watch::Sender<OutputSize>>,
@@ -50,27 +70,39 @@ enum Stream {
 impl OutputWriter {
     /// Appends to `stdout` and `stderr` in `dir`: a service that is started again goes on in its files, and what they
     /// hold counts against the limit. Files and directory are made with the first write, since many tasks say nothing.
-    pub fn open(dir: &Path, limit_bytes: u64) -> io::Result<(Self, Self, OutputProgress)> {
-        let (stdout, stderr) = (Appended::new(dir.join("stdout"))?, Appended::new(dir.join("stderr"))?);
+    pub fn open(dir: &Path, kept: Kept) -> io::Result<(Self, Self, OutputProgress)> {
+        let stdout = Appended::new(StreamFiles::stdout(dir))?;
+        let stderr = Appended::new(StreamFiles::stderr(dir))?;
         let size =
-            OutputSize { stdout_bytes: stdout.size, stderr_bytes: stderr.size, ..OutputSize::default() };
+            OutputSize { stdout_bytes: stdout.end(), stderr_bytes: stderr.end(), ..OutputSize::default() };
         let (progress, seen) = watch::channel(size);
         let progress = Arc::new(progress);
         let writer = |stream, file| {
             let progress = Arc::clone(&progress);
-            Self(Arc::new(Inner { stream, limit_bytes, file: Mutex::new(file), progress }))
+            Self(Arc::new(Inner { stream, kept, file: Mutex::new(file), progress }))
         };
         Ok((writer(Stream::Stdout, stdout), writer(Stream::Stderr, stderr), seen))
     }
 
-    /// Writes what still fits under the limit, drops the rest, and tells followers. Fails only if the disk does.
+    /// Writes, drops what does not fit under the limit, and tells followers. Fails only if the disk does, or is about to.
     pub fn write(&self, bytes: &[u8]) -> io::Result<()> {
         let mut file = self.0.file.lock().unwrap_or_else(PoisonError::into_inner);
-        let room = usize::try_from(self.0.limit_bytes.saturating_sub(file.size)).unwrap_or(usize::MAX);
-        let kept = &bytes[..bytes.len().min(room)];
-        file.append(kept)?;
-        let (size, truncated) = (file.size, kept.len() < bytes.len());
-        self.0.progress.send_modify(|progress| progress.advance(self.0.stream, size, truncated));
+        let truncated = match self.0.kept {
+            Kept::First(limit) => {
+                let room = usize::try_from(limit.saturating_sub(file.end())).unwrap_or(usize::MAX);
+                let kept = &bytes[..bytes.len().min(room)];
+                file.append(kept)?;
+                kept.len() < bytes.len()
+            }
+            Kept::Last(limit) => {
+                let is_full = file.size > 0 && file.size.saturating_add(bytes.len() as u64) > limit / 2;
+                let truncated = is_full && file.move_on()?;
+                file.append(bytes)?;
+                truncated
+            }
+        };
+        let end = file.end();
+        self.0.progress.send_modify(|progress| progress.advance(self.0.stream, end, truncated));
         Ok(())
     }
 }
@@ -89,19 +121,33 @@ impl OutputSize {
 /// A file that is opened, and made, when there is something to append.
 #[derive(Debug)]
 struct Appended {
-    path: PathBuf,
+    files: StreamFiles,
     file: Option<File>,
+    /// Where in the stream it begins.
+    base: u64,
     size: u64,
+    /// Bytes for which the disk is known to have room.
+    room: u64,
 }
 
 impl Appended {
-    fn new(path: PathBuf) -> io::Result<Self> {
-        let size = match fs::metadata(&path) {
-            Ok(metadata) => metadata.len(),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => 0,
-            Err(error) => return Err(error),
-        };
-        Ok(Self { path, file: None, size })
+    fn new(files: StreamFiles) -> io::Result<Self> {
+        let (base, size) = (files.base()?, files.size()?);
+        Ok(Self { files, file: None, base, size, room: 0 })
+    }
+
+    /// Where the stream ends.
+    fn end(&self) -> u64 {
+        self.base + self.size
+    }
+
+    /// Goes on in a new file. Tells whether something had to go for it.
+    fn move_on(&mut self) -> io::Result<bool> {
+        self.file = None;
+        let end = self.end();
+        let truncated = self.files.move_on(end)?;
+        (self.base, self.size) = (end, 0);
+        Ok(truncated)
     }
 
     fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
@@ -110,10 +156,19 @@ impl Appended {
         }
         let file = match &mut self.file {
             Some(file) => file,
-            unopened => unopened.insert(open(&self.path)?),
+            unopened => unopened.insert(open(&self.files.current())?),
         };
+        let length = bytes.len() as u64;
+        if self.room < length {
+            self.room = disk::free(&self.files.current())?.min(ASKED_EVERY_BYTES.max(length));
+        }
+        if self.room < length {
+            let reason = format!("less than {} MiB are free on the disk", disk::LEAST_FREE_BYTES >> 20);
+            return Err(io::Error::new(io::ErrorKind::StorageFull, reason));
+        }
         file.write_all(bytes)?;
-        self.size += bytes.len() as u64;
+        self.room -= length;
+        self.size += length;
         Ok(())
     }
 }
@@ -127,12 +182,35 @@ fn open(path: &Path) -> io::Result<File> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
+
+    #[test]
+    fn of_a_task_that_goes_on_the_newest_output_is_kept_and_positions_stay() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut written = String::new();
+        // Opened again and again, as by agents that come and go.
+        for line in 0..100 {
+            let (stdout, _, progress) = OutputWriter::open(dir.path(), Kept::Last(40)).unwrap();
+            let text = format!("line {line}\n");
+            stdout.write(text.as_bytes()).unwrap();
+            written.push_str(&text);
+            assert_eq!(progress.borrow().stdout_bytes, written.len() as u64);
+            let sizes =
+                fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().metadata().unwrap().len());
+            let kept: u64 = sizes.sum();
+            assert!(kept <= 40 && kept >= 20.min(written.len() as u64), "{kept} after {line}");
+        }
+        let files = StreamFiles::stdout(dir.path());
+        let base = usize::try_from(files.base().unwrap()).unwrap();
+        assert_eq!(fs::read_to_string(files.current()).unwrap(), written[base..]);
+    }
 
     #[test]
     fn output_beyond_the_limit_is_dropped_and_said_so() {
         let dir = tempfile::tempdir().unwrap();
-        let (stdout, stderr, progress) = OutputWriter::open(dir.path(), 5).unwrap();
+        let (stdout, stderr, progress) = OutputWriter::open(dir.path(), Kept::First(5)).unwrap();
         stdout.write(b"abc").unwrap();
         assert!(!progress.borrow().stdout_truncated);
         stdout.write(b"defg").unwrap();
@@ -146,10 +224,10 @@ mod tests {
     #[test]
     fn a_restarted_task_goes_on_in_its_files() {
         let dir = tempfile::tempdir().unwrap();
-        let (stdout, ..) = OutputWriter::open(dir.path(), 4).unwrap();
+        let (stdout, ..) = OutputWriter::open(dir.path(), Kept::First(4)).unwrap();
         stdout.write(b"abc").unwrap();
         drop(stdout);
-        let (stdout, _, progress) = OutputWriter::open(dir.path(), 4).unwrap();
+        let (stdout, _, progress) = OutputWriter::open(dir.path(), Kept::First(4)).unwrap();
         assert_eq!(progress.borrow().stdout_bytes, 3);
         stdout.write(b"def").unwrap();
         assert_eq!(std::fs::read(dir.path().join("stdout")).unwrap(), b"abcd");
@@ -159,7 +237,7 @@ mod tests {
     fn a_task_that_says_nothing_leaves_nothing() {
         let dir = tempfile::tempdir().unwrap();
         let results = dir.path().join("e-1");
-        let (stdout, stderr, _) = OutputWriter::open(&results, 4).unwrap();
+        let (stdout, stderr, _) = OutputWriter::open(&results, Kept::First(4)).unwrap();
         stdout.write(b"").unwrap();
         assert!(!results.exists());
         stderr.write(b"x").unwrap();
@@ -170,7 +248,7 @@ mod tests {
     #[tokio::test]
     async fn followers_see_the_end_when_the_last_writer_is_gone() {
         let dir = tempfile::tempdir().unwrap();
-        let (stdout, stderr, mut progress) = OutputWriter::open(dir.path(), 4).unwrap();
+        let (stdout, stderr, mut progress) = OutputWriter::open(dir.path(), Kept::First(4)).unwrap();
         stdout.write(b"abc").unwrap();
         progress.changed().await.unwrap();
         drop((stdout, stderr));

@@ -10,7 +10,7 @@ use bacalhau_protocol::model::{Network, Resources};
 use tokio::sync::{oneshot, watch};
 
 use super::host_path::HostPath;
-use super::output::OutputProgress;
+use super::output::{Kept, OutputProgress};
 use crate::ports::Assigned;
 
 /// One task as an engine gets it: inputs are on the node, the environment is complete.
@@ -41,8 +41,8 @@ pub struct TaskRun {
     /// Directory for the engine's own use while the task runs; whoever needs it makes it, with those above it, and the
     /// runner removes it afterwards.
     pub scratch_dir: PathBuf,
-    /// Most bytes kept of each of stdout and stderr.
-    pub output_limit_bytes: u64,
+    /// What is kept of each of stdout and stderr.
+    pub kept: Kept,
     /// Takes what is worth telling.
     pub notes: Notes,
 }

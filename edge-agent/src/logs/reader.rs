@@ -1,17 +1,18 @@
-//! Reads the two files of a task's output as they grow.
+//! Reads the two streams of a task's output as they grow.
 
-use std::io::{self, SeekFrom};
-use std::path::{Path, PathBuf};
+use std::io::{self, Read, Seek, SeekFrom};
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 
 use bacalhau_protocol::wire::stream::{LogItem, MAX_LOG_CHUNK_BYTES};
-use tokio::fs::{self, File};
-use tokio::io::{AsyncReadExt, AsyncSeekExt};
 use tokio::sync::mpsc;
 
 use super::{Runs, Wanted};
+use crate::blocking::blocking;
 use crate::executor::OutputProgress;
+use crate::executor::stream_files::{Part, StreamFiles};
 
-/// Two files and what wakes whoever follows them.
+/// Two streams and what wakes whoever follows them.
 pub(super) struct Reader {
     streams: [Stream; 2],
     source: Source,
@@ -20,8 +21,8 @@ pub(super) struct Reader {
 impl Reader {
     pub(super) async fn open(results_dir: &Path, runs: Option<Runs>, wanted: Wanted) -> Self {
         let mut streams = [
-            Stream::new(results_dir.join("stdout"), LogItem::Stdout),
-            Stream::new(results_dir.join("stderr"), LogItem::Stderr),
+            Stream::new(StreamFiles::stdout(results_dir), LogItem::Stdout),
+            Stream::new(StreamFiles::stderr(results_dir), LogItem::Stderr),
         ];
         if wanted.tail {
             for stream in &mut streams {
@@ -41,7 +42,7 @@ impl Reader {
                     Ok(()) => {}
                     Err(Stopped::NobodyReads) => return,
                     Err(Stopped::Disk(error)) => {
-                        tracing::warn!(%error, path = %stream.path.display(), "output cannot be read");
+                        tracing::warn!(%error, "output cannot be read");
                     }
                 }
             }
@@ -96,47 +97,91 @@ impl Source {
     }
 }
 
-/// One of the two files.
+/// One of the two streams.
 struct Stream {
-    path: PathBuf,
     item: fn(Vec<u8>) -> LogItem,
-    file: Option<File>,
-    position: u64,
+    /// Elsewhere while it waits for the disk.
+    place: Option<Place>,
 }
 
 impl Stream {
-    fn new(path: PathBuf, item: fn(Vec<u8>) -> LogItem) -> Self {
-        Self { path, item, file: None, position: 0 }
+    fn new(files: StreamFiles, item: fn(Vec<u8>) -> LogItem) -> Self {
+        Self { item, place: Some(Place { files, part: None, position: 0 }) }
     }
 
     /// Begins at the present end.
     async fn skip(&mut self) {
-        self.position = fs::metadata(&self.path).await.map_or(0, |metadata| metadata.len());
+        // What cannot be read now is told when it is to be read.
+        _ = self.at_place(Place::skip).await;
     }
 
     /// Sends what is there.
     async fn drain(&mut self, items: &mpsc::Sender<LogItem>) -> Result<(), Stopped> {
-        while let Some(chunk) = self.chunk().await.map_err(Stopped::Disk)? {
+        while let Some(chunk) = self.at_place(Place::chunk).await.map_err(Stopped::Disk)? {
             items.send((self.item)(chunk)).await.map_err(|_| Stopped::NobodyReads)?;
         }
         Ok(())
     }
 
-    async fn chunk(&mut self) -> io::Result<Option<Vec<u8>>> {
-        if self.file.is_none() {
-            match File::open(&self.path).await {
-                Ok(mut file) => {
-                    file.seek(SeekFrom::Start(self.position)).await?;
-                    self.file = Some(file);
-                }
-                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-                Err(error) => return Err(error),
+    async fn at_place<T: Send + 'static>(
+        &mut self,
+        act: impl FnOnce(&mut Place) -> io::Result<T> + Send + 'static,
+    ) -> io::Result<T> {
+        let Some(mut place) = self.place.take() else { return Err(io::ErrorKind::Interrupted.into()) };
+        let (place, done) = blocking(move || {
+            let done = act(&mut place);
+            Ok((place, done))
+        })
+        .await?;
+        self.place = Some(place);
+        done
+    }
+}
+
+/// How far a stream was read. Everything here blocks on the disk.
+struct Place {
+    files: StreamFiles,
+    part: Option<Part>,
+    position: u64,
+}
+
+impl Place {
+    fn skip(&mut self) -> io::Result<()> {
+        self.position = self.files.base()? + self.files.size()?;
+        Ok(())
+    }
+
+    /// What comes next, if anything does yet.
+    fn chunk(&mut self) -> io::Result<Option<Vec<u8>>> {
+        loop {
+            let Some(part) = &mut self.part else {
+                let Some(mut part) = self.files.open_at(self.position)? else { return Ok(None) };
+                // What went meanwhile is left out.
+                self.position = self.position.max(part.start);
+                part.file.seek(SeekFrom::Start(self.position - part.start))?;
+                self.part = Some(part);
+                continue;
+            };
+            // Asked before reading: to what has been moved on nothing is added.
+            let is_complete = !is_current(&self.files, part)?;
+            let mut chunk = vec![0; MAX_LOG_CHUNK_BYTES];
+            let length = part.file.read(&mut chunk)?;
+            self.position += length as u64;
+            chunk.truncate(length);
+            match (length, is_complete) {
+                (0, true) => self.part = None,
+                (0, false) => return Ok(None),
+                _ => return Ok(Some(chunk)),
             }
         }
-        let Some(file) = &mut self.file else { return Ok(None) };
-        let mut chunk = vec![0; MAX_LOG_CHUNK_BYTES];
-        let length = file.read(&mut chunk).await?;
-        chunk.truncate(length);
-        Ok((length > 0).then_some(chunk))
+    }
+}
+
+/// Whether a file is the one that is written.
+fn is_current(files: &StreamFiles, part: &Part) -> io::Result<bool> {
+    match std::fs::metadata(files.current()) {
+        Ok(current) => Ok(current.ino() == part.file.metadata()?.ino()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
     }
 }

@@ -3,7 +3,7 @@ use std::path::Path;
 use bacalhau_protocol::wire::stream::MAX_LOG_CHUNK_BYTES;
 
 use super::*;
-use crate::executor::OutputWriter;
+use crate::executor::{Kept, OutputWriter};
 
 const ALL: Wanted = Wanted { tail: false, follow: false };
 const FOLLOW: Wanted = Wanted { tail: false, follow: true };
@@ -14,7 +14,7 @@ fn id() -> ExecutionId {
 }
 
 fn begin(outputs: &Outputs, directory: &Path) -> (OutputWriter, OutputWriter) {
-    let (stdout, stderr, progress) = OutputWriter::open(directory, 1 << 20).unwrap();
+    let (stdout, stderr, progress) = OutputWriter::open(directory, Kept::First(1 << 20)).unwrap();
     outputs.began(&id(), progress);
     (stdout, stderr)
 }
@@ -88,6 +88,29 @@ async fn tail_begins_now_and_without_follow_it_ends_now() {
     drop((stdout, stderr));
     outputs.over(&id());
     assert_eq!(rest(later).await, [out("new"), LogItem::End]);
+}
+
+#[tokio::test]
+async fn a_follower_reads_on_when_old_output_goes_for_new() {
+    let (outputs, directory) = (Outputs::default(), tempfile::tempdir().unwrap());
+    outputs.expect(&id());
+    let (stdout, stderr, progress) = OutputWriter::open(directory.path(), Kept::Last(16)).unwrap();
+    outputs.began(&id(), progress);
+    stdout.write(b"before").unwrap();
+    let mut items = outputs.open(&id(), directory.path().to_owned(), TAIL).await.unwrap();
+    let mut heard = String::new();
+    for line in 0..20 {
+        stdout.write(format!("line {line}\n").as_bytes()).unwrap();
+        let Some(LogItem::Stdout(text)) = items.recv().await else { panic!("it ended") };
+        heard.push_str(&String::from_utf8(text).unwrap());
+    }
+    let expected: String = (0..20).map(|line| format!("line {line}\n")).collect();
+    assert_eq!(heard, expected);
+    drop((stdout, stderr));
+    outputs.over(&id());
+    assert_eq!(rest(items).await, [LogItem::End]);
+    let all = outputs.open(&id(), directory.path().to_owned(), ALL).await.unwrap();
+    assert_eq!(rest(all).await, [out("line 18\n"), out("line 19\n"), LogItem::End], "the newest is kept");
 }
 
 #[tokio::test]

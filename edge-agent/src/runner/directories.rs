@@ -12,12 +12,13 @@ use bacalhau_protocol::model::ResultPath;
 
 use crate::blocking::blocking;
 use crate::durable;
+use crate::executor::stream_files::is_streams;
 use crate::executor::{Access, Mount};
 use crate::retention::{Limits, Shelf};
 use crate::tree;
 
-/// Names in the results that belong to the agent.
-const RESERVED: [&str; 3] = ["stdout", "stderr", "exitCode"];
+/// Name in the results that belongs to the agent, beside those of the output.
+const RESERVED: &str = "exitCode";
 
 /// Why an execution's directories cannot be made.
 #[derive(Debug, thiserror::Error)]
@@ -124,7 +125,7 @@ impl Directories {
 fn output(results_dir: &Path, result: &ResultPath) -> Result<Mount, Error> {
     let name = result.name.as_str();
     let is_plain = !name.is_empty() && !name.contains(['/', '\0']) && name != "." && name != "..";
-    if !is_plain || RESERVED.contains(&name) {
+    if !is_plain || name == RESERVED || is_streams(name) {
         return Err(Error::Name(name.to_owned()));
     }
     let (host, guest) = (results_dir.join(name).into(), result.path.clone());

@@ -21,8 +21,7 @@ use crate::chain::chain;
 use crate::environment::{self, HostVariables};
 use crate::execution::{Advice, TaskEnd};
 use crate::executor::{
-    Adopted, DEFAULT_OUTPUT_LIMIT_BYTES, Executor, Executors, Mount, Notes, Outcome, OutputSize, RunningTask,
-    StartError, TaskRun,
+    Adopted, Executor, Executors, Kept, Mount, Notes, Outcome, OutputSize, RunningTask, StartError, TaskRun,
 };
 use crate::logs::Outputs;
 use crate::ports::{Assigned, Ports};
@@ -35,7 +34,9 @@ pub use directories::{Directories, Error as DirectoryError};
 
 /// Inputs that are brought at the same time, over all executions of the node.
 pub const MAX_PARALLEL_INPUTS: usize = 4;
-/// Most bytes kept of each of stdout and stderr of a task that runs until it is stopped.
+/// Most bytes kept of each of stdout and stderr of a task that ends; the rest is dropped.
+pub const OUTPUT_BYTES: u64 = 1 << 30;
+/// The same for a task that runs until it is stopped, whose oldest output is dropped.
 pub const LONG_RUNNING_OUTPUT_BYTES: u64 = 16 << 20;
 
 /// How publishing went wrong, or that it was stopped.
@@ -305,10 +306,10 @@ impl Runner {
             memory_limit_bytes: Some(task.resources.memory_bytes).filter(|bytes| *bytes > 0),
             results_dir: self.directories.results(id),
             scratch_dir: self.directories.scratch(id),
-            output_limit_bytes: if work.job_type.is_long_running() {
-                LONG_RUNNING_OUTPUT_BYTES
+            kept: if work.job_type.is_long_running() {
+                Kept::Last(LONG_RUNNING_OUTPUT_BYTES)
             } else {
-                DEFAULT_OUTPUT_LIMIT_BYTES
+                Kept::First(OUTPUT_BYTES)
             },
         }
     }

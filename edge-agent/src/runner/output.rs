@@ -1,6 +1,6 @@
 //! What of a task's output travels with its record, and what is published.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, OpenOptions};
 use std::io::{self, Read};
 use std::path::Path;
 
@@ -9,6 +9,7 @@ use bacalhau_protocol::model::RunOutput;
 use crate::blocking::blocking;
 use crate::durable;
 use crate::executor::OutputSize;
+use crate::executor::stream_files::{Part, StreamFiles};
 
 /// Reads the beginning of both streams, as far as there is anything. What cannot be read is told in the output's error.
 pub(super) async fn collect(results_dir: &Path, written: OutputSize, exit_code: i32) -> RunOutput {
@@ -41,20 +42,20 @@ pub(super) async fn complete(results_dir: &Path, exit_code: i32) -> io::Result<(
 }
 
 fn read(results_dir: &Path, exit_code: i32) -> io::Result<RunOutput> {
-    let (stdout, stdout_truncated) = beginning(&results_dir.join("stdout"))?;
-    let (stderr, stderr_truncated) = beginning(&results_dir.join("stderr"))?;
+    let (stdout, stdout_truncated) = beginning(&StreamFiles::stdout(results_dir))?;
+    let (stderr, stderr_truncated) = beginning(&StreamFiles::stderr(results_dir))?;
     Ok(RunOutput { stdout, stdout_truncated, stderr, stderr_truncated, exit_code, error: String::new() })
 }
 
-/// The beginning of a file as text, and whether there is more. A character that the limit cuts in two is left out.
-fn beginning(path: &Path) -> io::Result<(String, bool)> {
-    let mut bytes = Vec::new();
-    match File::open(path) {
-        Ok(file) => file.take(RunOutput::MAX_BYTES as u64 + 1).read_to_end(&mut bytes)?,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => 0,
-        Err(error) => return Err(error),
-    };
-    let truncated = bytes.len() > RunOutput::MAX_BYTES;
+/// The beginning of what is kept of a stream as text, and whether there is more before or after it. A character that the
+/// limit cuts in two is left out.
+fn beginning(files: &StreamFiles) -> io::Result<(String, bool)> {
+    let (mut bytes, mut is_older_gone) = (Vec::new(), false);
+    if let Some(Part { file, start }) = files.open_at(0)? {
+        file.take(RunOutput::MAX_BYTES as u64 + 1).read_to_end(&mut bytes)?;
+        is_older_gone = start > 0;
+    }
+    let truncated = bytes.len() > RunOutput::MAX_BYTES || is_older_gone;
     bytes.truncate(RunOutput::MAX_BYTES);
     if truncated
         && let Err(cut) = std::str::from_utf8(&bytes)

@@ -37,8 +37,8 @@ impl Executor for Noop {
 }
 
 fn end_at_once(run: &TaskRun) -> Result<RunningTask, StartError> {
-    let (_stdout, _stderr, progress) = OutputWriter::open(&run.results_dir, run.output_limit_bytes)
-        .map_err(|error| StartError::Node(Box::new(error)))?;
+    let (_stdout, _stderr, progress) =
+        OutputWriter::open(&run.results_dir, run.kept).map_err(|error| StartError::Node(Box::new(error)))?;
     let (task, side) = RunningTask::new(progress);
     side.outcome.send(Outcome::Exited(0)).expect("the task's handle is held here");
     Ok(task)

@@ -162,7 +162,7 @@ fn host_config(run: &TaskRun, hardware: &Hardware) -> HostConfig {
         storage_opt: (limits.disk_bytes > 0)
             .then(|| [("size".to_owned(), limits.disk_bytes.to_string())].into()),
         mounts: some(run.inputs.iter().chain(&run.outputs).map(mount).collect()),
-        log_config: Some(log_config(run.output_limit_bytes)),
+        log_config: Some(log_config(run.kept.bytes())),
         device_requests: some(hardware.requests.clone()),
         devices: some(hardware.devices.clone()),
         network_mode: Some(network::mode(&run.network).to_owned()),
@@ -173,8 +173,8 @@ fn host_config(run: &TaskRun, hardware: &Hardware) -> HostConfig {
 }
 
 /// The engine's own log driver whatever the engine's default is: another one could not be read back.
-fn log_config(output_limit_bytes: u64) -> HostConfigLogConfig {
-    let file = output_limit_bytes.saturating_mul(2 * LOG_OVERHEAD) / LOG_FILES;
+fn log_config(kept_bytes: u64) -> HostConfigLogConfig {
+    let file = kept_bytes.saturating_mul(2 * LOG_OVERHEAD) / LOG_FILES;
     let config = [("max-size", file.max(1 << 20).to_string()), ("max-file", LOG_FILES.to_string())]
         .map(|(key, value)| (key.to_owned(), value));
     HostConfigLogConfig { typ: Some("json-file".to_owned()), config: Some(config.into()) }
@@ -232,7 +232,7 @@ mod tests {
             memory_limit_bytes: Some(64_000_000),
             results_dir: "/results".into(),
             scratch_dir: "/scratch".into(),
-            output_limit_bytes: 1 << 30,
+            kept: executor::Kept::First(1 << 30),
             notes: Default::default(),
         }
     }

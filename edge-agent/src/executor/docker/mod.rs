@@ -15,6 +15,7 @@ mod error;
 mod gpu;
 mod image;
 mod limits;
+mod marks;
 mod network;
 mod output;
 mod own_container;

@@ -65,10 +65,10 @@ async fn run(shared: &Arc<Shared>, execution_id: &str, directory: &Path, fate: F
     let mut undo = Undo::new(shared, &name);
     let id = create(shared, &connection, &name, body).await?;
     undo.is(&id);
-    let source = attach(&connection, &id).await?;
+    let frames = attach(&connection, &id).await?;
     let started = connection.docker.start_container(&id, None).await;
     started.map_err(|error| Error::container("start the container that reclaims files", &error))?;
-    let ended = async { (last_words(source.frames).await, watch::wait(&connection, &id).await) };
+    let ended = async { (last_words(frames).await, watch::wait(&connection, &id).await) };
     match timeout(PATIENCE, ended).await {
         Ok((_, Ok(0))) => Ok(()),
         Ok((words, Ok(_))) => Err(Error::Reclaim(words)),

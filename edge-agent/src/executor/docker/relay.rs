@@ -119,10 +119,10 @@ pub(super) async fn open<'s>(
     let labels = shared.owner.labels_of_job(&run.job_id, &run.execution_id);
     let id = create(shared, connection, &name, errand.body(&program, image, labels)).await?;
     undo.is(&id);
-    let source = attach(connection, &id).await?;
+    let frames = attach(connection, &id).await?;
     let started = connection.docker.start_container(&id, None).await;
     started.map_err(|error| Error::container("start the relay for HTTP networking", &error))?;
-    let heard = timeout(PATIENCE, until_it_listens(source.frames)).await;
+    let heard = timeout(PATIENCE, until_it_listens(frames)).await;
     heard.unwrap_or_else(|_| Err("it took too long to start".to_owned())).map_err(Error::Relay)?;
     Ok(Some(Relay { id, undo }))
 }

@@ -9,10 +9,10 @@ use bacalhau_protocol::spec::docker::DockerSpec;
 use bollard::models::ContainerCreateBody;
 use bollard::query_parameters::{AttachContainerOptionsBuilder, CreateContainerOptionsBuilder};
 
-use super::container::{self, Offsets};
+use super::container;
 use super::engine::Connection;
 use super::error::{Error, said, status};
-use super::output::{Output, Source};
+use super::output::{Frames, Output, Source};
 use super::relay::{self, Relay};
 use super::{KIND, Shared, boot, image, sweep, watch};
 use crate::executor::{Mount, RunningTask, StartError, TaskRun};
@@ -38,14 +38,18 @@ pub(super) async fn start(shared: Arc<Shared>, run: TaskRun) -> Result<RunningTa
     let mut undo = Undo::new(&shared, &name);
     let id = create(&shared, &connection, &name, body).await?;
     undo.is(&id);
-    let source = attach(&connection, &id).await?;
+    let source = if output.is_counted_from_start() {
+        Some(Source::attached(attach(&connection, &id).await?, connection.epoch))
+    } else {
+        None
+    };
     run.inputs.iter().try_for_each(check_input)?;
     let started = connection.docker.start_container(&id, None).await;
     started.map_err(|error| Error::container("start the container", &error))?;
     undo.keep();
     relay.into_iter().for_each(Relay::keep);
     let (task, side) = RunningTask::new(progress);
-    shared.spawn(watch::over(Arc::clone(&shared), id, output, Some(source), side));
+    shared.spawn(watch::over(Arc::clone(&shared), id, output, source, side));
     Ok(task)
 }
 
@@ -73,12 +77,10 @@ pub(super) async fn create(
 }
 
 /// Takes the output from its first byte; the container has not been started.
-pub(super) async fn attach(connection: &Connection, container: &str) -> Result<Source, Error> {
+pub(super) async fn attach(connection: &Connection, container: &str) -> Result<Frames, Error> {
     let options = AttachContainerOptionsBuilder::default().stream(true).stdout(true).stderr(true).build();
     match connection.docker.attach_container(container, Some(options)).await {
-        Ok(attached) => {
-            Ok(Source { frames: attached.output, skip: Offsets::default(), epoch: connection.epoch })
-        }
+        Ok(attached) => Ok(attached.output),
         Err(error) => Err(Error::container("take the container's output", &error)),
     }
 }

@@ -20,7 +20,7 @@ use crate::signal::stopped;
 /// How long a program may take to end after the signal to do so, seconds; then it is killed.
 const STOP_GRACE_S: i32 = 5;
 /// Pause before an engine that answers oddly, and goes on answering, is asked again.
-const ODD_PAUSE: Duration = Duration::from_secs(5);
+pub(super) const ODD_PAUSE: Duration = Duration::from_secs(5);
 
 /// How a container ended, and the connection that told it.
 struct End {

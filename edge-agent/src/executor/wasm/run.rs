@@ -30,7 +30,7 @@ type Started = oneshot::Sender<Result<(), StartError>>;
 
 /// Starts the guest of `run` on a new thread and returns when its own code begins.
 pub(super) async fn start(shared: Arc<Shared>, run: TaskRun) -> Result<RunningTask, StartError> {
-    let (stdout, stderr, progress) = OutputWriter::open(&run.results_dir, run.output_limit_bytes)
+    let (stdout, stderr, progress) = OutputWriter::open(&run.results_dir, run.kept)
         .map_err(|source| Error::Output { path: run.results_dir.clone(), source })?;
     let (task, side) = RunningTask::new(progress);
     let undo = StopOnDrop(Some(task.stopper()));

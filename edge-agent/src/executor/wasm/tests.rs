@@ -19,7 +19,7 @@ use super::{
     CentralCompiler, DEFAULT_ARTIFACT_CACHE_BYTES, DEFAULT_MODULE_CACHE_BYTES, LocalCompiler, Settings,
     WasmExecutor, host_profile,
 };
-use crate::executor::{Access, Executor, Mount, Outcome, OutputSize, RunningTask, StartError, TaskRun};
+use crate::executor::{Access, Executor, Kept, Mount, Outcome, OutputSize, RunningTask, StartError, TaskRun};
 
 /// A node with a directory of its own and a WASM engine.
 struct Node {
@@ -80,7 +80,7 @@ impl Node {
             memory_limit_bytes: None,
             results_dir: self.path("results"),
             scratch_dir: self.path("scratch"),
-            output_limit_bytes: 1 << 20,
+            kept: Kept::First(1 << 20),
         }
     }
 

@@ -23,6 +23,7 @@ use futures_util::future::BoxFuture;
 
 use super::{Prepared, Storage, Wanted};
 use crate::clock::Clock;
+use crate::disk;
 use crate::executor::{Access, start_afresh};
 use crate::tree;
 use fetch::Budget;
@@ -37,8 +38,6 @@ pub const MAX_LISTED_KEYS: usize = 1_000_000;
 pub const MAX_PARALLEL_OBJECTS: usize = 4;
 /// Longest answer other than an object, bytes. A page of a thousand keys of the greatest length has a quarter of it.
 pub const MAX_ANSWER_BYTES: usize = 16 << 20;
-/// What must stay free on the disk, bytes: the agent's own records and the task's output come later.
-pub const LEAST_FREE_BYTES: u64 = 64 << 20;
 
 /// How inputs are fetched.
 #[derive(Clone, Debug)]
@@ -219,8 +218,7 @@ fn make(place: &Path, directory: &Path) -> io::Result<()> {
 /// How much may be written, which is enough.
 async fn room(wanted: Wanted<'_>, place: &Arc<Place>, objects: &[fetch::Object]) -> Result<u64, Error> {
     let directory = wanted.place.to_owned();
-    let disk = blocking(move || Ok(rustix::fs::statvfs(&directory)?)).await?;
-    let free = disk.f_bavail.saturating_mul(disk.f_frsize).saturating_sub(LEAST_FREE_BYTES);
+    let free = blocking(move || disk::free(&directory)).await?;
     let (room, reason) = match wanted.disk_bytes {
         Some(limit) if limit < free => (limit, "to this task by Resources.Disk"),
         _ => (free, "on this node's disk"),

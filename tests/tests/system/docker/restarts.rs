@@ -1,6 +1,7 @@
 //! Agents and engines that go and come back.
 
 use std::fs;
+use std::path::Path;
 use std::sync::Arc;
 
 use bacalhau_protocol::api::{Connection, Execution, NodeState};
@@ -147,4 +148,55 @@ impl Site {
         };
         self.cluster.node_when(&format!("the node is {what}"), self.node, offers).await;
     }
+}
+
+/// Writes this many numbered lines of a kilobyte, waits for the file `go`, writes half as many more and says so.
+const LINES: usize = 12_000;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_log_of_a_service_keeps_its_newest_lines_over_a_restart_of_the_agent() {
+    let mut site = Site::start("d-long-log", &[]).await;
+    let script = format!(
+        "L=$(printf '%0990d' 0); i=0; write() {{ while [ $i -lt $1 ]; do echo $i $L; i=$((i+1)); done; }}; \
+         write {LINES}; until [ -e /data/go ]; do sleep 0.1; done; write {}; echo x > /data/done; \
+         while true; do sleep 1; done",
+        LINES * 3 / 2
+    );
+    let mut job = shell("service", &script);
+    job::mount(&mut job, &site.cluster.host(), true);
+    let id = site.cluster.submit(&job).await;
+    let is_running = |execution: &Execution| execution.compute_state.state_type.to_string() == "Running";
+    let executions = site.cluster.executions_when("it runs", &id, |all| all.iter().any(is_running)).await;
+    let results = site.cluster.path(site.node).join("executions/results").join(&executions[0].id);
+    eventually("one file is full", async || seen(kept(&results).len(), |lines| *lines > 8500)).await;
+    site.cluster.kill(site.node);
+    site.go();
+    let done = site.cluster.host().join("done");
+    eventually("the service wrote the rest", async || seen(done.exists(), |exists| *exists)).await;
+    site.cluster.start_again(site.node).await;
+    let is_last = |lines: &Vec<usize>| lines.last() == Some(&(LINES * 3 / 2 - 1));
+    let lines = eventually("the last line is there", async || seen(kept(&results), is_last)).await;
+    let expected: Vec<usize> = (first(&lines)..LINES * 3 / 2).collect();
+    assert!(lines == expected, "lines are missing or came twice");
+    assert!(first(&lines) > 0 && lines.len() > 8000, "{} lines are kept", lines.len());
+    site.cluster.client.stop(&id, "enough", "").await.unwrap();
+    site.is_clean().await;
+}
+
+/// The numbers of the lines that are kept, whole ones only.
+fn kept(results: &Path) -> Vec<usize> {
+    let Ok(entries) = fs::read_dir(results) else { return Vec::new() };
+    let names = entries.map(|entry| entry.unwrap().path());
+    let mut files: Vec<_> =
+        names.filter(|path| path.file_name().is_some_and(|name| name != "stdout")).collect();
+    files.push(results.join("stdout"));
+    let text: String = files.iter().map(|file| fs::read_to_string(file).unwrap_or_default()).collect();
+    text.lines()
+        .filter(|line| line.len() > 990)
+        .filter_map(|line| line.split(' ').next()?.parse().ok())
+        .collect()
+}
+
+fn first(lines: &[usize]) -> usize {
+    lines.first().copied().unwrap_or(0)
 }

@@ -227,7 +227,7 @@ async fn output_beyond_the_limit_is_cut_and_the_guest_goes_on() {
     let body = "(call $print (i32.const 100) (i32.const 5)) (call $print (i32.const 100) (i32.const 5))
          (call $exit (i32.const 3))";
     let mut task = node.task(&command(r#"(data (i32.const 100) "12345")"#, body));
-    task.output_limit_bytes = 7;
+    task.kept = Kept::First(7);
     let mut running = node.start(&task).await.unwrap();
     let progress = running.output();
     let ended = node.ended(running.wait().await);
