@@ -96,11 +96,13 @@ async fn serve(config: Config, arguments: &Arguments) -> anyhow::Result<()> {
     let mut hang_up = signal(SignalKind::hangup())?;
     let agent = Agent::start(config).await?;
     service_manager::notify("READY=1");
+    let mut watchdog = service_manager::Watchdog::from_environment();
     loop {
         tokio::select! {
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
             _ = hang_up.recv() => reload(&agent, arguments.config()).await,
+            () = watchdog.due() => service_manager::notify("WATCHDOG=1"),
         }
     }
     service_manager::notify("STOPPING=1");
