@@ -8,7 +8,7 @@ use bacalhau_protocol::time::Timestamp;
 use crate::fleet_time::{FleetTime, Reading};
 
 /// The agent's clock: monotonic for durations, [`FleetTime`] for points in time. The device's own idea of the date is
-/// never asked. Clones share one state.
+/// never asked, but by AWS's library, which judges certificates by it. Clones share one state.
 #[derive(Clone, Debug)]
 pub struct Clock(Arc<Inner>);
 

@@ -37,6 +37,7 @@ pub mod retention;
 pub mod runner;
 mod signal;
 pub mod storage;
+mod tls;
 pub mod tree;
 mod workshop;
 

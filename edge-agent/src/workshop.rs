@@ -70,7 +70,7 @@ impl Workshop {
         };
         let admission = Admission {
             policy: config.admission.clone(),
-            probes: Probes::new(&config.admission),
+            probes: Probes::new(&config.admission, node.clock.clone()),
             executors: executors.clone(),
             storages: storages.clone(),
             publishers: publishers.clone(),

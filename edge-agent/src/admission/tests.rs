@@ -4,6 +4,7 @@ use bacalhau_protocol::model::{JobType, NetworkType, SpecConfig};
 use futures_util::future::BoxFuture;
 
 use super::*;
+use crate::clock::Clock;
 use crate::config::AllowedPath;
 use crate::execution::fixtures::work;
 use crate::executor::{Executor, RunningTask, StartError, TaskRun};
@@ -39,7 +40,7 @@ fn admission() -> Admission {
     let allowed = [AllowedPath::parse("/proc/self/**").unwrap()];
     Admission {
         policy: config::Admission::default(),
-        probes: Probes::new(&config::Admission::default()),
+        probes: Probes::new(&config::Admission::default(), Clock::new(None)),
         executors: Executors::new(vec![Arc::new(wasm), Arc::new(docker)]),
         storages: Storages::new(vec![Arc::new(LocalStorage::new(&allowed))]),
         publishers: Publishers::default(),

@@ -86,8 +86,8 @@ impl Dialer {
     ) -> Result<Self, rustls::Error> {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let algorithms = provider.signature_verification_algorithms;
-        let verifier = Arc::new(Verifier::new(Arc::clone(&authorities), clock, algorithms));
-        let mut tls = rustls::ClientConfig::builder_with_provider(provider)
+        let verifier = Arc::new(Verifier::new(Arc::clone(&authorities), clock.clone(), algorithms));
+        let mut tls = rustls::ClientConfig::builder_with_details(provider, Arc::new(clock))
             .with_protocol_versions(&[&rustls::version::TLS13])?
             .dangerous()
             .with_custom_certificate_verifier(Arc::<Verifier>::clone(&verifier))

@@ -240,7 +240,7 @@ impl Actor {
 
     fn decide_by(&mut self, policy: config::Admission) {
         if policy != self.admission.policy {
-            let probes = Probes::new(&policy);
+            let probes = Probes::new(&policy, self.clock.clone());
             self.admission = Arc::new(Admission { policy, probes, ..Admission::clone(&self.admission) });
         }
     }

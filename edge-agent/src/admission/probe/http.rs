@@ -10,12 +10,15 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
+use crate::clock::Clock;
+use crate::tls;
+
 /// Bytes of an answer; a larger one is refused.
 const MAX_ANSWER_BYTES: u64 = 64 * 1024;
 const MAX_HEADERS: usize = 64;
 
 /// Posts the job. A status from 400 on refuses; JSON decides itself; every other answer takes the job.
-pub(super) async fn ask(url: &str, question: &str) -> Result<(), String> {
+pub(super) async fn ask(clock: &Clock, url: &str, question: &str) -> Result<(), String> {
     let target = Target::parse(url)?;
     let unreachable =
         |error: std::io::Error| format!("{}:{} cannot be asked: {error}", target.host, target.port);
@@ -23,7 +26,8 @@ pub(super) async fn ask(url: &str, question: &str) -> Result<(), String> {
     let request = target.request(question);
     let answer = if target.tls {
         let name = ServerName::try_from(target.host.clone()).map_err(|error| error.to_string())?;
-        let stream = TlsConnector::from(trust().await?).connect(name, stream).await.map_err(unreachable)?;
+        let stream =
+            TlsConnector::from(trust(clock).await?).connect(name, stream).await.map_err(unreachable)?;
         exchange(stream, &request).await
     } else {
         exchange(stream, &request).await
@@ -46,14 +50,11 @@ async fn exchange(
 }
 
 /// The machine's own authorities, read anew each time so that changes count.
-async fn trust() -> Result<Arc<rustls::ClientConfig>, String> {
+async fn trust(clock: &Clock) -> Result<Arc<rustls::ClientConfig>, String> {
     let read = tokio::task::spawn_blocking(rustls_native_certs::load_native_certs).await;
     let mut roots = rustls::RootCertStore::empty();
     roots.add_parsable_certificates(read.map_err(|stopped| stopped.to_string())?.certs);
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
-    let builder = builder.map_err(|error| error.to_string())?;
-    Ok(Arc::new(builder.with_root_certificates(roots).with_no_client_auth()))
+    tls::client(clock, roots).map(Arc::new).map_err(|error| error.to_string())
 }
 
 /// Where and how to ask.

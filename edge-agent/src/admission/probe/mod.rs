@@ -11,6 +11,7 @@ use bacalhau_protocol::ids::NodeId;
 use bacalhau_protocol::wire::Work;
 use tokio::sync::Semaphore;
 
+use crate::clock::Clock;
 use crate::config;
 
 /// The operator's checks.
@@ -18,6 +19,7 @@ use crate::config;
 pub struct Probes {
     exec: Option<String>,
     http: Option<String>,
+    clock: Clock,
     /// Answers awaited at a time.
     running: Arc<Semaphore>,
 }
@@ -31,10 +33,11 @@ const MAX_REASON_BYTES: usize = 1024;
 
 impl Probes {
     /// Those of the configuration.
-    pub fn new(policy: &config::Admission) -> Self {
+    pub fn new(policy: &config::Admission, clock: Clock) -> Self {
         Self {
             exec: policy.probe_exec.clone(),
             http: policy.probe_http.clone(),
+            clock,
             running: Arc::new(Semaphore::new(MAX_RUNNING)),
         }
     }
@@ -53,7 +56,7 @@ impl Probes {
             refusals.extend(refusal("ProbeExec", answer.unwrap_or_else(|_| late())));
         }
         if let Some(url) = &self.http {
-            let answer = tokio::time::timeout(ANSWER_TIMEOUT, http::ask(url, &question)).await;
+            let answer = tokio::time::timeout(ANSWER_TIMEOUT, http::ask(&self.clock, url, &question)).await;
             refusals.extend(refusal("ProbeHTTP", answer.unwrap_or_else(|_| late())));
         }
         refusals

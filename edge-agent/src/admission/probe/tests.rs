@@ -12,7 +12,7 @@ async fn refusals(exec: Option<&str>, http: Option<String>) -> Vec<String> {
         ..config::Admission::default()
     };
     let node = NodeId::parse("node-1").unwrap();
-    Probes::new(&policy).refusals(&node, &work(JobType::Batch)).await
+    Probes::new(&policy, Clock::new(None)).refusals(&node, &work(JobType::Batch)).await
 }
 
 #[tokio::test]

@@ -131,7 +131,7 @@ impl World {
         let directories = Directories::open(&data.join("executions"), Limits::default()).unwrap();
         let host_variables = HostVariables::new(&[]);
         let admission = Admission {
-            probes: admission::Probes::new(&policy),
+            probes: admission::Probes::new(&policy, Clock::new(None)),
             policy,
             executors: executors.clone(),
             storages: storages.clone(),
