@@ -85,7 +85,9 @@ impl Orchestrator {
             match self.try_submit(&submission).await? {
                 Some(submitted) => return Ok(submitted),
                 None => {
-                    tracing::debug!(name = ?submission.name, "name taken or given up in between, looking again")
+                    tracing::debug!(name = ?submission.name, "name taken or given up in between, looking again");
+                    // A chosen id is looked up in the store, which the job that took it may not have reached yet.
+                    self.caught_up().await?;
                 }
             }
         }

@@ -105,6 +105,24 @@ async fn nobody_hears_of_a_job_that_is_not_durable() {
 }
 
 #[tokio::test]
+async fn an_id_chosen_twice_at_one_time_is_one_job() {
+    let (disk, orchestrator) = on_slow_disk().await;
+    let chosen = |count| Submission {
+        custom_id: Some(JobId::parse("chosen").unwrap()),
+        ..submission(None, spec(JobType::Service, count))
+    };
+    disk.hold();
+    let mut first = Box::pin(orchestrator.submit(chosen(1)));
+    let mut second = Box::pin(orchestrator.submit(chosen(2)));
+    must_wait(&mut first);
+    must_wait(&mut second);
+    disk.release();
+    assert_eq!(first.await.unwrap().job_id, second.await.unwrap().job_id);
+    let id = JobId::parse("chosen").unwrap();
+    assert_eq!(orchestrator.reader().head(&id).await.unwrap().unwrap().version, 2);
+}
+
+#[tokio::test]
 async fn nobody_sees_an_approval_that_is_not_durable() {
     let (disk, orchestrator) = on_slow_disk().await;
     join(&orchestrator, "n2", true).await;
