@@ -63,7 +63,10 @@ impl Devstack {
         let devstack = Box::pin(devstack::Devstack::start(&plan, &context.settings)).await?;
         let announced = self.announce(context, &devstack, lock.as_mut());
         let ended = match announced {
-            Ok(()) => signals::end_requested().await.context("listening for signals"),
+            Ok(()) => tokio::select! {
+                asked = signals::end_requested() => asked.context("listening for signals"),
+                failed = devstack.failed() => Err(failed),
+            },
             failed => failed,
         };
         output::note("Shutting down devstack");

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 use bacalhau_control_plane::ControlPlane;
+use futures_util::future::select_all;
 
 use crate::config::serve::ServeConfig;
 use crate::config::{Settings, Value};
@@ -58,6 +59,12 @@ impl Devstack {
     /// The control plane.
     pub fn control_plane(&self) -> Option<&ControlPlane> {
         self.orchestrator.orchestrator()
+    }
+
+    /// Returns when a node can only be started anew, saying why.
+    pub async fn failed(&self) -> anyhow::Error {
+        let nodes = std::iter::once(&self.orchestrator).chain(&self.computes);
+        select_all(nodes.map(|node| Box::pin(node.failed()))).await.0
     }
 
     /// Stops the nodes, then the orchestrator.
