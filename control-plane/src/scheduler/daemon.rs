@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use bacalhau_protocol::ids::NodeId;
-use bacalhau_protocol::model::Execution;
+use bacalhau_protocol::model::{Execution, JobState};
 
 use super::draft::Draft;
-use super::everywhere::{matching, occupied_nodes, requirements};
+use super::everywhere::{matching, occupied_nodes, requirements, why_none_matches};
 use super::message::StopReason;
 use super::outcome::Outcome;
 use super::partitions::rest;
@@ -17,7 +17,9 @@ pub(super) fn plan(draft: &mut Draft<'_>) {
     stop_mismatched(draft);
     let occupied = occupied_nodes(draft);
     let ends = ends_by_node(draft);
+    let mut has_match = false;
     for view in matching(draft) {
+        has_match = true;
         let node = &view.info.node_id;
         if occupied.contains(node) {
             continue;
@@ -28,6 +30,20 @@ pub(super) fn plan(draft: &mut Draft<'_>) {
             None => draft.place(node, 0),
         }
     }
+    if !has_match && !draft.runs_something() {
+        wait_for_nodes(draft);
+    }
+}
+
+/// A daemon that runs nowhere is Pending, without end. Nodes that suit have it looked at; what it says about those that
+/// do not is brought up to date now and then.
+fn wait_for_nodes(draft: &mut Draft<'_>) {
+    draft.wake(draft.now.after(draft.snapshot.settings.queue_backoff));
+    if draft.said_why_it_waits() {
+        return;
+    }
+    let (message, details) = why_none_matches(draft);
+    draft.await_nodes(JobState::Pending, message, details);
 }
 
 /// An engine that is out of order for a while is no reason to stop what runs; labels are.

@@ -13,6 +13,9 @@ use super::plan::{EventLevel, JobChange, Placement, Plan, PlannedEvent, StopChan
 use super::standing::Standing;
 use super::{Evaluation, Snapshot};
 
+/// Among the details of what is said about nodes: how many there are to choose from.
+pub(super) const NODES_AVAILABLE: &str = "NodesAvailable";
+
 /// The snapshot together with what was decided so far.
 pub(super) struct Draft<'a> {
     pub(super) snapshot: &'a Snapshot<'a>,
@@ -167,23 +170,33 @@ impl<'a> Draft<'a> {
     /// which ends anywhere, so it may be out of date for a while.
     pub(super) fn said_why_it_waits(&self) -> bool {
         let snapshot = self.snapshot;
-        snapshot.job.state == JobState::Queued
-            && snapshot.written.after(snapshot.settings.queue_backoff) > self.now
+        self.says_why_it_waits() && snapshot.written.after(snapshot.settings.queue_backoff) > self.now
     }
 
-    /// The job waits for a node. The history tells when that began and why; later reasons replace the job's message.
-    pub(super) fn queue(&mut self, message: String, details: BTreeMap<String, String>) {
-        let job = self.snapshot.job;
-        if job.state == JobState::Queued {
-            if job.message != message {
-                self.change_job(JobState::Queued, message, details);
+    /// The job waits for a node, in `state`; `details` count those there are. The history tells when that began and why;
+    /// later reasons replace the job's message.
+    pub(super) fn await_nodes(
+        &mut self,
+        state: JobState,
+        message: String,
+        details: BTreeMap<String, String>,
+    ) {
+        if self.says_why_it_waits() {
+            if self.snapshot.job.message != message {
+                self.change_job(state, message, details);
             }
             return;
         }
-        let mut told = new_state(JobState::Queued);
+        let mut told = new_state(state);
         told.extend(details.clone());
         self.job_event(topic::QUEUEING, message.clone(), told);
-        self.change_job(JobState::Queued, message, details);
+        self.change_job(state, message, details);
+    }
+
+    /// A job that was just submitted or updated waits too, and says nothing of nodes yet.
+    fn says_why_it_waits(&self) -> bool {
+        let job = self.snapshot.job;
+        matches!(job.state, JobState::Pending | JobState::Queued) && job.details.contains_key(NODES_AVAILABLE)
     }
 
     /// The job ends badly, and with it all that it runs.

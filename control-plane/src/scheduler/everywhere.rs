@@ -1,13 +1,13 @@
 //! What ops and daemon jobs share: they run on every node that matches.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bacalhau_protocol::ids::NodeId;
 
-use super::draft::Draft;
+use super::draft::{Draft, NODES_AVAILABLE, details};
 use super::feasible::{Requirements, explain};
+use super::message;
 use super::nodes::NodeView;
-use super::plan::Explanation;
 
 /// Approved nodes that match the job, reachable or not, and busy or not: each has a queue of its own. Only nodes are
 /// looked at that share the job's rarest label or engine.
@@ -21,16 +21,18 @@ pub(super) fn matching<'a>(draft: &Draft<'a>) -> impl Iterator<Item = &'a NodeVi
         .filter(move |view| requirements.check(&view.info).is_ok())
 }
 
-/// Why the other approved nodes do not match. Looks at every node.
-pub(super) fn explain_all(draft: &Draft<'_>) -> Explanation {
+/// Why no approved node matches, for people and for machines. Looks at every node.
+pub(super) fn why_none_matches(draft: &Draft<'_>) -> (String, BTreeMap<String, String>) {
     let requirements = requirements(draft);
     let approved = draft.snapshot.nodes.iter().map(AsRef::as_ref).filter(|view| view.is_approved());
-    explain(
+    let explanation = explain(
         0,
         approved,
         |view| requirements.check(&view.info).err().map(|unfit| requirements.grounds(unfit, view)),
         |grounds, among| requirements.tell(grounds, among),
-    )
+    );
+    let details = details([(NODES_AVAILABLE, &explanation.available.to_string())]);
+    (message::no_matching_nodes(&explanation), details)
 }
 
 pub(super) fn requirements<'a>(draft: &Draft<'a>) -> Requirements<'a> {

@@ -93,7 +93,7 @@ pub(super) fn not_enough_nodes(explanation: &Explanation) -> String {
     head + &reason_lines(explanation)
 }
 
-/// Ops jobs.
+/// Ops and daemon jobs.
 pub(super) fn no_matching_nodes(explanation: &Explanation) -> String {
     let head = format!("not matching nodes to run job out of {} available nodes.", explanation.available);
     head + &reason_lines(explanation)

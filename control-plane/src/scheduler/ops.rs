@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bacalhau_protocol::model::{ObservedState, topic};
 
-use super::draft::{Draft, details};
-use super::everywhere::{explain_all, matching};
+use super::draft::Draft;
+use super::everywhere::{matching, why_none_matches};
 use super::message::{self, StopReason};
 use super::outcome::Outcome;
 use super::plan::Explanation;
@@ -76,9 +76,7 @@ fn fix_targets(draft: &mut Draft<'_>) -> bool {
 }
 
 fn fail_unmatched(draft: &mut Draft<'_>) {
-    let explanation = explain_all(draft);
-    let details = details([("NodesAvailable", &explanation.available.to_string())]);
-    let message = message::no_matching_nodes(&explanation);
+    let (message, details) = why_none_matches(draft);
     draft.fail(topic::SCHEDULING, message, details);
 }
 

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use bacalhau_protocol::model::{Execution, JobType, topic};
+use bacalhau_protocol::model::{Execution, JobState, JobType, topic};
 use bacalhau_protocol::time::Timestamp;
 
 use super::Settings;
-use super::draft::{Attempt, Draft, details};
+use super::draft::{Attempt, Draft, NODES_AVAILABLE, details};
 use super::message::{self, StopReason};
 use super::outcome::Outcome;
 use super::plan::Explanation;
@@ -213,11 +213,11 @@ fn wait_for_nodes<'a>(draft: &mut Draft<'a>, ranking: &Ranking<'a>, wanted: usiz
     let message = message::not_enough_nodes(&missing);
     let details = details([
         ("NodesRequested", &missing.requested.to_string()),
-        ("NodesAvailable", &missing.available.to_string()),
+        (NODES_AVAILABLE, &missing.available.to_string()),
         ("NodesSuitable", &missing.suitable.to_string()),
     ]);
     if deadline <= draft.now {
         return draft.fail(topic::SCHEDULING, message, details);
     }
-    draft.queue(message::queued(&message), details);
+    draft.await_nodes(JobState::Queued, message::queued(&message), details);
 }

@@ -157,6 +157,7 @@ fn plan_and_check(world: &mut World) -> Option<Timestamp> {
     check_placements(world, &plan);
     world.apply(&plan);
     check_single(world);
+    check_daemon_tells(world);
     let again = world.plan();
     assert!(again.is_empty(&world.job), "a plan that was applied leaves nothing to do: {again:?}");
     let never = Timestamp(i64::MAX);
@@ -214,6 +215,20 @@ fn check_single(world: &World) {
         let is_current = execution.job_version == world.job.version;
         assert!(is_current || world.spec.job_type.is_long_running(), "an old version is still wanted");
         assert!(!world.job.state.is_terminal(), "a job that ended wants nothing");
+    }
+}
+
+/// A daemon that runs nowhere because no node matches says so, and one that runs does not.
+fn check_daemon_tells(world: &World) {
+    if world.spec.job_type != JobType::Daemon {
+        return;
+    }
+    let runs = world.executions.values().any(Execution::is_live);
+    let tells = world.job.message.starts_with("not matching nodes");
+    let matches =
+        |view: &NodeView| view.is_approved() && selector::matches(&world.spec.constraints, &view.info.labels);
+    if runs || !world.nodes.values().any(matches) {
+        assert_eq!((tells, world.job.state == JobState::Pending), (!runs, !runs), "{:?}", world.job);
     }
 }
 

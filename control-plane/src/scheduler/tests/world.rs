@@ -137,12 +137,13 @@ impl World {
         self.job.revision += 1;
         self.job.version_created = self.now;
         self.job.targets_fixed = false;
-        self.set_state(JobState::Pending, "");
+        self.set_state(JobState::Pending, "updated");
     }
 
     pub(in crate::scheduler) fn set_state(&mut self, state: JobState, message: &str) {
         self.job.state = state;
         self.job.message = message.to_owned();
+        self.job.details.clear();
     }
 
     pub(in crate::scheduler) fn plan(&self) -> Plan {
@@ -204,6 +205,7 @@ impl World {
         }
         if let Some(change) = &plan.job {
             self.set_state(change.state, &change.message);
+            self.job.details = change.details.clone();
             self.job.revision += 1;
             self.job.modified = self.now;
         }
