@@ -4,7 +4,7 @@ use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::watch;
 
@@ -84,26 +84,28 @@ impl OutputWriter {
         Ok((writer(Stream::Stdout, stdout), writer(Stream::Stderr, stderr), seen))
     }
 
-    /// Writes, drops what does not fit under the limit, and tells followers. Fails only if the disk does, or is about to.
+    /// Writes, drops what does not fit under the limit, and tells followers. Fails only if the disk does, or is about to:
+    /// from then on for good where the beginning is kept, so that nothing is missing in its middle.
     pub fn write(&self, bytes: &[u8]) -> io::Result<()> {
-        let mut file = self.0.file.lock().unwrap_or_else(PoisonError::into_inner);
-        let truncated = match self.0.kept {
-            Kept::First(limit) => {
-                let room = usize::try_from(limit.saturating_sub(file.end())).unwrap_or(usize::MAX);
-                let kept = &bytes[..bytes.len().min(room)];
-                file.append(kept)?;
-                kept.len() < bytes.len()
-            }
-            Kept::Last(limit) => {
-                let is_full = file.size > 0 && file.size.saturating_add(bytes.len() as u64) > limit / 2;
-                let truncated = is_full && file.move_on()?;
-                file.append(bytes)?;
-                truncated
-            }
-        };
+        let mut file = self.file();
+        if let (Kept::First(_), Some(broken)) = (self.0.kept, file.broken()) {
+            return Err(broken);
+        }
+        let written = file.write(bytes, self.0.kept);
+        file.broken = written.as_ref().err().map(|error| (error.kind(), error.to_string()));
+        let truncated = written?;
         let end = file.end();
         self.0.progress.send_modify(|progress| progress.advance(self.0.stream, end, truncated));
         Ok(())
+    }
+
+    /// Why what was written last is not in the file, if it is not.
+    pub fn broken(&self) -> Option<io::Error> {
+        self.file().broken()
+    }
+
+    fn file(&self) -> MutexGuard<'_, Appended> {
+        self.0.file.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -128,17 +130,41 @@ struct Appended {
     size: u64,
     /// Bytes for which the disk is known to have room.
     room: u64,
+    /// What the disk said to the last write.
+    broken: Option<(io::ErrorKind, String)>,
 }
 
 impl Appended {
     fn new(files: StreamFiles) -> io::Result<Self> {
         let (base, size) = (files.base()?, files.size()?);
-        Ok(Self { files, file: None, base, size, room: 0 })
+        Ok(Self { files, file: None, base, size, room: 0, broken: None })
     }
 
     /// Where the stream ends.
     fn end(&self) -> u64 {
         self.base + self.size
+    }
+
+    fn broken(&self) -> Option<io::Error> {
+        self.broken.as_ref().map(|(kind, reason)| io::Error::new(*kind, reason.clone()))
+    }
+
+    /// Tells whether something was dropped.
+    fn write(&mut self, bytes: &[u8], kept: Kept) -> io::Result<bool> {
+        match kept {
+            Kept::First(limit) => {
+                let room = usize::try_from(limit.saturating_sub(self.end())).unwrap_or(usize::MAX);
+                let kept = &bytes[..bytes.len().min(room)];
+                self.append(kept)?;
+                Ok(kept.len() < bytes.len())
+            }
+            Kept::Last(limit) => {
+                let is_full = self.size > 0 && self.size.saturating_add(bytes.len() as u64) > limit / 2;
+                let truncated = is_full && self.move_on()?;
+                self.append(bytes)?;
+                Ok(truncated)
+            }
+        }
     }
 
     /// Goes on in a new file. Tells whether something had to go for it.
@@ -219,6 +245,25 @@ mod tests {
         let expected =
             OutputSize { stdout_bytes: 5, stderr_bytes: 1, stdout_truncated: true, stderr_truncated: false };
         assert_eq!(*progress.borrow(), expected);
+    }
+
+    #[test]
+    fn what_the_disk_refused_is_not_followed_by_more_unless_the_newest_is_kept() {
+        for kept in [Kept::First(100), Kept::Last(100)] {
+            let dir = tempfile::tempdir().unwrap();
+            let (stdout, ..) = OutputWriter::open(dir.path(), kept).unwrap();
+            fs::create_dir(dir.path().join("stdout")).unwrap();
+            stdout.write(b"lost").unwrap_err();
+            let reason = stdout.broken().unwrap().to_string();
+            fs::remove_dir(dir.path().join("stdout")).unwrap();
+            let again = stdout.write(b"later");
+            if matches!(kept, Kept::First(_)) {
+                assert_eq!(again.unwrap_err().to_string(), reason);
+            } else {
+                again.unwrap();
+                assert!(stdout.broken().is_none());
+            }
+        }
     }
 
     #[test]

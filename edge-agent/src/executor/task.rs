@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -158,6 +159,17 @@ pub enum StopReason {
 }
 
 impl Outcome {
+    /// A success whose output is lost is none.
+    pub(super) fn with_output(self, broken: Option<io::Error>) -> Self {
+        match (self, broken) {
+            (Self::Exited(0), Some(error)) => {
+                let message = format!("the task's output cannot be written on this node: {error}");
+                Self::Failed(Failure { kind: FailureKind::Engine, message })
+            }
+            (end, _) => end,
+        }
+    }
+
     /// The exit code as results carry it: 1 for a program that was broken off, 137 for one that was stopped, as a
     /// killed container reports.
     pub fn exit_code(&self) -> i32 {

@@ -60,8 +60,6 @@ pub(super) struct Output {
     stderr: Copied,
     kept: Kept,
     marks: PathBuf,
-    /// Why the files cannot be written, now or any more.
-    broken: Option<io::Error>,
 }
 
 /// One of the streams.
@@ -102,7 +100,12 @@ impl Output {
         };
         let stdout = copied(stdout, size.stdout_bytes, before.stdout, stdout_mark);
         let stderr = copied(stderr, size.stderr_bytes, before.stderr, stderr_mark);
-        Ok((Self { stdout, stderr, kept: run.kept, marks, broken: None }, progress))
+        Ok((Self { stdout, stderr, kept: run.kept, marks }, progress))
+    }
+
+    /// Why some of the output is missing, if it is.
+    fn broken(&self) -> Option<io::Error> {
+        self.stdout.writer.broken().or_else(|| self.stderr.writer.broken())
     }
 
     pub(super) fn offsets(&self) -> Offsets {
@@ -128,8 +131,8 @@ impl Output {
             let (time, text) = if has_times { split_time(message) } else { ("", &message[..]) };
             let (news, marked) = copied.take(known, time, text);
             is_marked |= marked;
-            if !news.is_empty() && (self.broken.is_none() || matches!(self.kept, Kept::Last(_))) {
-                self.broken = copied.writer.write(news).err();
+            if !news.is_empty() {
+                _ = copied.writer.write(news);
             }
         }
         if is_marked && let Err(error) = marks::save(&self.marks, [&self.stdout.mark, &self.stderr.mark]) {
@@ -189,7 +192,7 @@ pub(super) async fn copy(
                     let rest = log(&shared.engine.after(0).await, container, &output, false);
                     (output, _) = drain(rest, output).await;
                 }
-                return output.broken;
+                return output.broken();
             }
             connection = shared.engine.after(epoch) => log(&connection, container, &output, true),
             () = sleep(ODD_PAUSE) => log(&shared.engine.after(0).await, container, &output, true),

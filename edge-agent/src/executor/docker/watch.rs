@@ -53,18 +53,7 @@ pub(super) async fn over(
     let copy = output::copy(&shared, &container, output, source, end_seen);
     let (end, broken) = tokio::join!(end, copy);
     // The caller may have dropped its handle.
-    _ = outcome.send(with_output(end, broken));
-}
-
-/// A success whose output is lost is none.
-fn with_output(end: Outcome, broken: Option<io::Error>) -> Outcome {
-    match (end, broken) {
-        (Outcome::Exited(0), Some(error)) => {
-            let message = format!("the task's output cannot be written on this node: {error}");
-            Outcome::Failed(Failure { kind: FailureKind::Engine, message })
-        }
-        (end, _) => end,
-    }
+    _ = outcome.send(end.with_output(broken));
 }
 
 async fn until_end(shared: &Shared, container: &str) -> End {

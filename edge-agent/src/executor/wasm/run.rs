@@ -64,6 +64,7 @@ async fn live(
     mut stop: StopSignal,
     started: Started,
 ) -> Outcome {
+    let (stdout, stderr) = (stdio.stdout.clone(), stdio.stderr.clone());
     let prepared = tokio::select! {
         biased;
         reason = stopped(&mut stop) => Err(StartError::Stopped(reason)),
@@ -83,7 +84,7 @@ async fn live(
     tokio::select! {
         biased;
         reason = stopped(&mut stop) => Outcome::Stopped(reason),
-        outcome = guest.run() => outcome,
+        outcome = guest.run() => outcome.with_output(stdout.broken().or_else(|| stderr.broken())),
     }
 }
 

@@ -234,3 +234,12 @@ async fn output_beyond_the_limit_is_cut_and_the_guest_goes_on() {
     assert_eq!((ended.outcome, ended.stdout.as_str()), (Outcome::Exited(3), "1234512"));
     assert!(progress.borrow().stdout_truncated);
 }
+
+#[tokio::test]
+async fn a_success_whose_output_the_disk_refused_is_none() {
+    let node = Node::new();
+    fs::create_dir(node.path("results/stdout")).unwrap();
+    let outcome = node.start(&node.task(&hello("answer"))).await.unwrap().wait().await;
+    let Outcome::Failed(failure) = outcome else { panic!("{outcome:?}") };
+    assert!(failure.message.starts_with("the task's output cannot be written on this node: "), "{failure:?}");
+}
