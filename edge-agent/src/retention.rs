@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::SystemTime;
 
-use crate::{durable, tree};
+use crate::{disk, durable, tree};
 
 /// What a directory may hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,12 +16,14 @@ pub struct Limits {
     pub entries: usize,
     /// Bytes of all files below it.
     pub bytes: u64,
+    /// Whether all but the newest also go while the disk is as good as full.
+    pub gives_way: bool,
 }
 
 /// Archives of results and directories of ended executions: a gigabyte of each.
 impl Default for Limits {
     fn default() -> Self {
-        Self { entries: 1000, bytes: 1 << 30 }
+        Self { entries: 1000, bytes: 1 << 30, gives_way: false }
     }
 }
 
@@ -31,6 +33,8 @@ impl Default for Limits {
 pub struct Shelf {
     directory: PathBuf,
     limits: Limits,
+    /// What may still be written beside the entries.
+    free: fn(&Path) -> io::Result<u64>,
     contents: Mutex<Contents>,
 }
 
@@ -44,8 +48,9 @@ struct Contents {
 impl Shelf {
     /// Takes over what is in `directory` from earlier.
     pub fn open(directory: &Path, limits: Limits) -> io::Result<Self> {
-        let shelf = Self { directory: directory.to_owned(), limits, contents: Mutex::default() };
-        for (name, size) in list(directory)? {
+        let directory = directory.to_owned();
+        let shelf = Self { directory, limits, free: disk::free, contents: Mutex::default() };
+        for (name, size) in list(&shelf.directory)? {
             shelf.put(&name, size);
         }
         Ok(shelf)
@@ -57,7 +62,7 @@ impl Shelf {
         self.make_room()
     }
 
-    /// Removes the oldest entries while there are too many, but never the newest. What cannot be removed goes on to count,
+    /// Removes the oldest entries while there are too many or they are in the way, but never the newest. What cannot be removed goes on to count,
     /// so that others go in its place; the oldest such entry is returned. Blocks on the disk only to remove.
     pub fn make_room(&self) -> Option<String> {
         let mut stuck = Contents::default();
@@ -114,12 +119,14 @@ impl Shelf {
         contents.push(name.to_owned(), size);
     }
 
-    /// The oldest entry if there are too many together with those that are `stuck`.
+    /// The oldest entry if there are too many together with those that are `stuck`, or the disk is full.
     fn take_oldest(&self, stuck: &Contents) -> Option<(String, u64)> {
+        let is_in_the_way = self.limits.gives_way && matches!((self.free)(&self.directory), Ok(0));
         let mut contents = self.lock();
         let is_over = contents.entries.len() + stuck.entries.len() > self.limits.entries
             || contents.bytes + stuck.bytes > self.limits.bytes;
-        if contents.entries.len() > 1 && is_over { contents.remove(0) } else { None }
+        let must_go = is_over || is_in_the_way;
+        if contents.entries.len() > 1 && must_go { contents.remove(0) } else { None }
     }
 
     fn lock(&self) -> MutexGuard<'_, Contents> {
@@ -138,7 +145,11 @@ pub struct LazyShelf {
 impl LazyShelf {
     /// For as many bytes in `directory` as this, in any number of entries. Touches nothing.
     pub fn new(directory: PathBuf, bytes: u64) -> Self {
-        Self { directory, limits: Limits { entries: usize::MAX, bytes }, shelf: OnceLock::new() }
+        Self {
+            directory,
+            limits: Limits { entries: usize::MAX, bytes, gives_way: true },
+            shelf: OnceLock::new(),
+        }
     }
 
     /// Where the entries are.
@@ -230,7 +241,8 @@ mod tests {
     #[test]
     fn the_oldest_go_when_there_are_too_many_or_too_much() {
         let directory = tempfile::tempdir().unwrap();
-        let shelf = Shelf::open(directory.path(), Limits { entries: 3, bytes: 100 }).unwrap();
+        let shelf =
+            Shelf::open(directory.path(), Limits { entries: 3, bytes: 100, gives_way: false }).unwrap();
         for name in ["a", "b", "c", "d"] {
             fill(&shelf, name, 10);
         }
@@ -244,7 +256,8 @@ mod tests {
     #[test]
     fn what_comes_again_is_counted_once_and_is_young_again() {
         let directory = tempfile::tempdir().unwrap();
-        let shelf = Shelf::open(directory.path(), Limits { entries: 2, bytes: 100 }).unwrap();
+        let shelf =
+            Shelf::open(directory.path(), Limits { entries: 2, bytes: 100, gives_way: false }).unwrap();
         for name in ["a", "b", "a", "c"] {
             fill(&shelf, name, 30);
         }
@@ -271,7 +284,8 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         fs::create_dir(directory.path().join("old")).unwrap();
         fs::write(directory.path().join("old/file"), vec![0; 90]).unwrap();
-        let shelf = Shelf::open(directory.path(), Limits { entries: 9, bytes: 100 }).unwrap();
+        let shelf =
+            Shelf::open(directory.path(), Limits { entries: 9, bytes: 100, gives_way: false }).unwrap();
         fill(&shelf, "new", 20);
         assert_eq!(names(directory.path()), ["new"]);
     }
@@ -279,8 +293,9 @@ mod tests {
     /// Nobody can remove these names in `/proc`, while one that is not there counts as removed.
     #[test]
     fn what_cannot_be_removed_goes_on_to_count_and_others_go_in_its_place() {
-        let (directory, limits) = (PathBuf::from("/proc"), Limits { entries: 9, bytes: 100 });
-        let shelf = Shelf { directory, limits, contents: Mutex::default() };
+        let (directory, limits) =
+            (PathBuf::from("/proc"), Limits { entries: 9, bytes: 100, gives_way: false });
+        let shelf = Shelf { directory, limits, free: disk::free, contents: Mutex::default() };
         let names = || shelf.lock().entries.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>();
         assert_eq!(shelf.put("self", 90), None);
         for young in ["young", "younger"] {
@@ -306,9 +321,25 @@ mod tests {
     }
 
     #[test]
+    fn on_a_full_disk_all_but_the_newest_go_if_they_may() {
+        for gives_way in [true, false] {
+            let directory = tempfile::tempdir().unwrap();
+            let limits = Limits { gives_way, ..Limits::default() };
+            let mut shelf = Shelf::open(directory.path(), limits).unwrap();
+            fill(&shelf, "a", 10);
+            fill(&shelf, "b", 10);
+            shelf.free = |_| Ok(0);
+            fill(&shelf, "c", 10);
+            let expected: &[&str] = if gives_way { &["c"] } else { &["a", "b", "c"] };
+            assert_eq!(names(directory.path()), expected);
+        }
+    }
+
+    #[test]
     fn what_is_in_use_stays() {
         let directory = tempfile::tempdir().unwrap();
-        let shelf = Shelf::open(directory.path(), Limits { entries: 1, bytes: 100 }).unwrap();
+        let shelf =
+            Shelf::open(directory.path(), Limits { entries: 1, bytes: 100, gives_way: false }).unwrap();
         fill(&shelf, "daemon", 90);
         shelf.claim("daemon");
         fill(&shelf, "a", 20);

@@ -57,8 +57,9 @@ impl Workshop {
         let storages = sources(config, data_dir, client, Arc::clone(&local), node.clock);
         let host_variables = HostVariables::new(&config.env_allow_list);
         let path = data_dir.join("executions");
-        let directories = Directories::open(&path, Limits::default())
-            .map_err(|source| StartError::Directory { path, source })?;
+        let kept = Limits { gives_way: true, ..Limits::default() };
+        let directories =
+            Directories::open(&path, kept).map_err(|source| StartError::Directory { path, source })?;
         let abilities = Abilities {
             publishers: publishers.kinds(),
             storages: storages.clone(),
