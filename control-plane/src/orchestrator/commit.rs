@@ -64,7 +64,7 @@ impl Orchestrator {
         draft: &Draft,
         on_conflict: OnConflict,
     ) -> Result<Commit, ChangeError> {
-        let queued = self.drive(draft.txns(), on_conflict);
+        let queued = self.drive(world.txns(draft), on_conflict);
         match &queued {
             Ok(_) => world.apply(draft),
             Err(_) => {

@@ -226,7 +226,7 @@ impl Orchestrator {
         let jobs = world.jobs_on(node);
         let jobs = jobs.iter().filter_map(|id| world.job(id));
         let drafts: Vec<Draft> = jobs.map(|job| without(job, node, why)).collect();
-        let ends = drafts.iter().flat_map(Draft::txns);
+        let ends = drafts.iter().flat_map(|draft| world.txns(draft));
         let commit = self.queue(std::iter::once(decision).chain(ends).collect())?;
         for draft in &drafts {
             world.apply(draft);

@@ -1,10 +1,13 @@
 //! Changing a job on a caller's behalf, whether it is in progress or has ended.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use bacalhau_protocol::ids::JobId;
 
 use super::{ChangeError, Commit, Orchestrator};
 use crate::scheduler::Evaluation;
-use crate::state::{Draft, LiveJob, World, load_job};
+use crate::state::{Draft, LiveJob, World};
 
 impl Orchestrator {
     /// Makes the change that `change` drafts, planned for; `None` if there is no such job. A job that has ended is read
@@ -44,13 +47,16 @@ impl Orchestrator {
         Ok(self.commit(world, &draft)?)
     }
 
-    /// A job that is not in memory, as it is stored. Its last change may still be queued, and what is read must not be
+    /// A job that is not in memory, as it is stored: nothing of it may run, so its next version needs none of its
+    /// executions. Its last change may still be queued, and what is read must not be
     /// older than what memory has left behind.
     async fn read_back(&self, id: &JobId) -> Result<Option<LiveJob>, ChangeError> {
         if self.world().get()?.job(id).is_some() {
             return Ok(None);
         }
         self.caught_up().await?;
-        Ok(load_job(self.reader(), id).await?)
+        let Some(head) = self.reader().head(id).await? else { return Ok(None) };
+        let spec = self.reader().spec(id, head.version).await?;
+        Ok(Some(LiveJob::new(Arc::new(head), Arc::new(spec), BTreeMap::new())))
     }
 }

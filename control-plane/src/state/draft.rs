@@ -147,10 +147,11 @@ impl Draft {
 
     /// The transactions that make the change durable, to be queued in this order. One for all but very large plans:
     /// those are written in chunks, and only the last one carries the head that says the plan is whole. After a cut
-    /// in between, the next evaluation plans what is missing under the same ids.
-    pub fn txns(&self) -> Vec<Txn> {
-        let mut chunks =
-            Chunks { draft: self, done: Vec::new(), txn: self.first_txn(), told: self.told_before() };
+    /// in between, the next evaluation plans what is missing under the same ids. `is_settled` says whether the change
+    /// leaves nothing of the job in progress.
+    pub(super) fn txns(&self, is_settled: bool) -> Vec<Txn> {
+        let txn = self.first_txn(is_settled);
+        let mut chunks = Chunks { draft: self, done: Vec::new(), txn, told: self.told_before() };
         for entries in self.history_records() {
             let key = keys::history(&self.head.id, entries[0].sequence);
             chunks.make_room();
@@ -161,6 +162,9 @@ impl Draft {
             chunks.make_room();
             chunks.change(|txn| self.write_execution(txn, execution));
         }
+        if is_settled && self.before != Before::Absent {
+            chunks.change(|txn| txn.delete(keys::live(&self.head.id)));
+        }
         chunks.finish()
     }
 
@@ -169,7 +173,7 @@ impl Draft {
         self.history.first().map_or(self.head.history, |first| first.sequence - 1)
     }
 
-    fn first_txn(&self) -> Txn {
+    fn first_txn(&self, is_settled: bool) -> Txn {
         let mut txn = Txn::new();
         txn = match self.before {
             Before::Absent => self.put_new(txn.absent(keys::job(&self.head.id))),
@@ -179,7 +183,15 @@ impl Draft {
             let key = keys::version(&self.head.id, self.head.version);
             txn = txn.put(key, record::encode(Kind::JobSpec, &*self.spec));
         }
-        self.put_changed(self.put_lifecycle(txn))
+        let begins = match self.before {
+            Before::Absent => !is_settled,
+            Before::Live => false,
+            Before::Ended(_) => self.head.ended.is_none(),
+        };
+        if begins {
+            txn = txn.put(keys::live(&self.head.id), "");
+        }
+        self.put_changed(self.put_end(txn))
     }
 
     fn put_new(&self, mut txn: Txn) -> Txn {
@@ -192,25 +204,21 @@ impl Draft {
             .put(keys::listed(Some(&head.namespace), head.created, &head.id), "")
     }
 
-    /// Moves the job between the marks of those in progress and those that ended.
-    fn put_lifecycle(&self, mut txn: Txn) -> Txn {
-        let id = &self.head.id;
-        let (was, is) = match self.before {
-            Before::Ended(at) => (Some(at), self.head.ended),
-            Before::Absent | Before::Live => (None, self.head.ended),
+    /// Moves the job within the order in which jobs ended.
+    fn put_end(&self, mut txn: Txn) -> Txn {
+        let was = match self.before {
+            Before::Ended(at) => Some(at),
+            Before::Absent | Before::Live => None,
         };
-        if was == is && self.before != Before::Absent {
+        if was == self.head.ended {
             return txn;
         }
         if let Some(at) = was {
-            txn = txn.delete(keys::ended(at, id));
+            txn = txn.delete(keys::ended(at, &self.head.id));
         }
-        match is {
-            Some(at) if self.before == Before::Live => {
-                txn.delete(keys::live(id)).put(keys::ended(at, id), "")
-            }
-            Some(at) => txn.put(keys::ended(at, id), ""),
-            None => txn.put(keys::live(id), ""),
+        match self.head.ended {
+            Some(at) => txn.put(keys::ended(at, &self.head.id), ""),
+            None => txn,
         }
     }
 

@@ -38,7 +38,7 @@ pub fn name(namespace: &str, name: &str) -> Bytes {
     format!("{PREFIX}name/{}/{}", digest(namespace), digest(name)).into()
 }
 
-/// Marks a job that has not ended, so that a start reads what is in progress and nothing else.
+/// Marks a job that has not ended or may still run somewhere, so that a start reads what is in progress and nothing else.
 pub fn live(id: &JobId) -> Bytes {
     format!("{PREFIX}live/{id}").into()
 }

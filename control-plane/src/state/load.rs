@@ -1,4 +1,4 @@
-//! Reading the working set at start: what is in progress and all nodes, nothing of what has ended.
+//! Reading the working set at start: what is in progress and all nodes, nothing of what is over.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -50,7 +50,7 @@ impl World {
                 continue;
             };
             let job = load_job(&reader, &id).await.map_err(|source| LoadError::Job(id.clone(), source))?;
-            if let Some(job) = job {
+            if let Some(job) = job.filter(|job| !job.is_settled()) {
                 world.insert_job(job);
             }
         }
@@ -58,8 +58,8 @@ impl World {
     }
 }
 
-/// Reads one job as the working set holds it.
-pub(crate) async fn load_job(reader: &Reader, id: &JobId) -> Result<Option<LiveJob>, ReadError> {
+/// Reads one job as the working set holds it. Reads all its executions.
+async fn load_job(reader: &Reader, id: &JobId) -> Result<Option<LiveJob>, ReadError> {
     let Some(head) = reader.head(id).await? else { return Ok(None) };
     let spec = reader.spec(id, head.version).await?;
     let executions: Vec<Execution> = reader.executions(id).await?;

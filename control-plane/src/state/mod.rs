@@ -21,7 +21,6 @@ pub use draft::Draft;
 pub use history::HistoryEntry;
 pub use line::{Line, Precedence};
 pub use load::LoadError;
-pub(crate) use load::load_job;
 pub use news::News;
 pub use node::{NodeRecord, OtherKey};
 pub use read::{

@@ -13,6 +13,7 @@ use super::draft::Draft;
 use super::line::{Line, Precedence};
 use super::node::NodeRecord;
 use crate::scheduler::{NodeView, Nodes, Reachable};
+use crate::store::Txn;
 
 /// Ended executions of a long-running job that stay in memory for each node and partition: enough to tell how often it
 /// failed lately. A daemon that crashes for a year must not fill the memory.
@@ -75,7 +76,7 @@ impl LiveJob {
     }
 
     /// Ended, and nothing of it may still run anywhere.
-    fn is_settled(&self) -> bool {
+    pub(super) fn is_settled(&self) -> bool {
         self.head.state.is_terminal() && !self.executions.values().any(|execution| execution.may_be_running())
     }
 }
@@ -202,6 +203,17 @@ impl World {
             job.short_of_nodes = is_short;
             line_up(&mut self.waiting, job, is_short);
         }
+    }
+
+    /// The transactions that make a change durable, to be queued in this order before it is applied.
+    pub fn txns(&self, draft: &Draft) -> Vec<Txn> {
+        let is_settled = || {
+            let before = self.jobs.get(&draft.head.id).into_iter().flat_map(|job| job.executions.values());
+            let mut unchanged =
+                before.map(|execution| &**execution).filter(|old| draft.execution(&old.id).is_none());
+            !draft.changed().any(Execution::may_be_running) && !unchanged.any(Execution::may_be_running)
+        };
+        draft.txns(draft.head.state.is_terminal() && is_settled())
     }
 
     /// Applies a change. Call it under the same lock as the queueing of its transactions.

@@ -4,6 +4,7 @@ use bacalhau_protocol::model::Event;
 use bacalhau_protocol::time::Timestamp;
 
 use super::*;
+use crate::state::keys;
 
 #[tokio::test]
 async fn a_job_is_placed_when_it_is_submitted_and_leaves_memory_when_it_ends() {
@@ -22,6 +23,32 @@ async fn a_job_is_placed_when_it_is_submitted_and_leaves_memory_when_it_ends() {
     let again =
         orchestrator.observe(&placed[0].node_id, 3, observation(&placed[0].id, ObservedState::Failed));
     assert!(matches!(again.unwrap(), Observed::Unwanted(_)), "an end is the end");
+}
+
+#[tokio::test]
+async fn an_ended_job_that_may_still_run_is_in_memory_again_after_a_restart() {
+    let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+    let orchestrator = start(store.clone()).await;
+    join(&orchestrator, "n1", false).await;
+    let job = orchestrator.submit(submission(None, spec(JobType::Batch, 1))).await.unwrap().job_id;
+    let execution = executions(&orchestrator, &job).await.remove(0);
+    orchestrator.stop(&job, "").await.unwrap();
+    drop(orchestrator);
+
+    let orchestrator = start(store.clone()).await;
+    let wanted = orchestrator.world().get().unwrap().executions_on(&execution.node_id);
+    assert_eq!(
+        wanted.iter().map(|e| (&e.id, e.desired)).collect::<Vec<_>>(),
+        [(&execution.id, DesiredState::Stopped)]
+    );
+    assert!(report(&orchestrator, &execution, 1, ObservedState::Stopped).await);
+    assert_eq!(executions(&orchestrator, &job).await[0].observed, ObservedState::Stopped);
+    let mark = store.get(keys::live(&job)).await.unwrap();
+    assert!(mark.is_none() && orchestrator.world().get().unwrap().job(&job).is_none(), "now it is over");
+
+    orchestrator.rerun(&job, None).await.unwrap();
+    let again = start(store).await;
+    assert!(again.world().get().unwrap().job(&job).is_some(), "and now it is in progress again");
 }
 
 fn event_at(at: Timestamp) -> Event {

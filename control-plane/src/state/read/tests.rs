@@ -102,7 +102,7 @@ impl Model {
         for execution in draft.changed() {
             self.executions.insert(execution.id.clone(), execution.clone());
         }
-        for txn in draft.txns() {
+        for txn in self.world.txns(&draft) {
             self.store.txn(txn).await.unwrap();
         }
         self.world.apply(&draft);
