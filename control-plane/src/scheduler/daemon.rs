@@ -30,8 +30,13 @@ pub(super) fn plan(draft: &mut Draft<'_>) {
             None => draft.place(node, 0),
         }
     }
-    if !has_match && !draft.runs_something() {
-        wait_for_nodes(draft);
+    if draft.runs_something() {
+        return;
+    }
+    match has_match {
+        // They rest, or something that was stopped has not ended there.
+        true => draft.found_nodes(),
+        false => wait_for_nodes(draft),
     }
 }
 

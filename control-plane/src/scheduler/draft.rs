@@ -193,6 +193,13 @@ impl<'a> Draft<'a> {
         self.change_job(state, message, details);
     }
 
+    /// The job still waits, but not for want of nodes.
+    pub(super) fn found_nodes(&mut self) {
+        if self.says_why_it_waits() {
+            self.change_job(self.snapshot.job.state, String::new(), BTreeMap::new());
+        }
+    }
+
     /// A job that was just submitted or updated waits too, and says nothing of nodes yet.
     fn says_why_it_waits(&self) -> bool {
         let job = self.snapshot.job;
