@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use bacalhau_protocol::time::Timestamp;
 
-use crate::fleet_time::{FleetTime, Reading};
+use crate::fleet_time::{Correction, FleetTime, Reading};
 
 /// The agent's clock: monotonic for durations, [`FleetTime`] for points in time. The device's own idea of the date is
 /// never asked, but by AWS's library, which judges certificates by it. Clones share one state.
@@ -39,9 +39,9 @@ impl Clock {
         self.fleet(|fleet, elapsed| fleet.read(elapsed))
     }
 
-    /// Takes over the control plane's time, as told in a welcome.
-    pub fn correct(&self, control_plane: Timestamp) {
-        self.fleet(|fleet, elapsed| fleet.correct(control_plane, elapsed));
+    /// Takes over the control plane's time, as told in a welcome; see [`FleetTime::correct`].
+    pub fn correct(&self, control_plane: Timestamp) -> Option<Correction> {
+        self.fleet(|fleet, elapsed| fleet.correct(control_plane, elapsed))
     }
 
     fn fleet<T>(&self, act: impl FnOnce(&mut FleetTime, Duration) -> T) -> T {

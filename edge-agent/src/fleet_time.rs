@@ -26,6 +26,18 @@ pub struct Reading {
     pub trust: Trust,
 }
 
+/// What sets right the times that were read before the control plane said one. The same for all of them, so their order
+/// and the time between them stay.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Correction(i64);
+
+impl Correction {
+    /// The time as it would have been read by what is known now.
+    pub fn of(self, time: Timestamp) -> Timestamp {
+        Timestamp(time.0.saturating_add(self.0))
+    }
+}
+
 /// The fleet's time: a known point plus the monotonic time since.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FleetTime {
@@ -52,8 +64,12 @@ impl FleetTime {
     /// Takes over the control plane's time, forwards or backwards: a control plane whose clock was set right again
     /// sets its devices right too. One whose clock has not been set yet says a time before this agent was built, which
     /// is as good as none: taken as it is, it would make all certificates ones of the future.
-    pub fn correct(&mut self, control_plane: Timestamp, elapsed: Duration) {
+    ///
+    /// Gives what sets right the times read before, the first time in a run; what the control plane has said stands.
+    pub fn correct(&mut self, control_plane: Timestamp, elapsed: Duration) -> Option<Correction> {
+        let before = self.read(elapsed);
         *self = Self { base: control_plane.max(BUILT), at: elapsed, trust: Trust::Known };
+        (before.trust < Trust::Known).then(|| Correction(self.base.0.saturating_sub(before.time.0)))
     }
 }
 
@@ -101,6 +117,16 @@ mod tests {
         let mut time = FleetTime::starting(Some(LATER));
         time.correct(BUILT, TEN);
         assert_eq!(time.read(TEN + TEN), Reading { time: BUILT.after(TEN), trust: Trust::Known });
+    }
+
+    #[test]
+    fn the_first_welcome_sets_right_what_was_read_before() {
+        let mut time = FleetTime::starting(Some(LATER));
+        let early = time.read(TEN).time;
+        let week = Duration::from_secs(7 * 86_400);
+        let correction = time.correct(LATER.after(week), TEN + TEN).unwrap();
+        assert_eq!(correction.of(early).after(TEN), LATER.after(week));
+        assert_eq!(time.correct(BUILT, TEN + TEN), None, "what was read since the first stands");
     }
 
     #[test]

@@ -41,6 +41,8 @@ pub use event::{Advice, Event, TaskEnd};
 pub use record::{Phase, Record, Verdict};
 pub use state::{Attempt, State, StopCause};
 
+pub use report::set_right;
+
 use report::Report;
 
 /// The time as a step sees it.

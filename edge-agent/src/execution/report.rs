@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use bacalhau_protocol::model::{Event as Happening, Observation, ObservedState, RunOutput, SpecConfig};
 
+use crate::fleet_time::Correction;
+
 use super::{Advice, Effect, Execution, Journaled, Now, State};
 
 /// A short task is over before anybody could look: a state on the way is told only if it lasts this long, which saves
@@ -53,6 +55,16 @@ impl Execution {
         let details =
             details.iter().map(|key| ((*key).to_owned(), "true".to_owned())).collect::<BTreeMap<_, _>>();
         kept.push(Happening { topic: topic.to_owned(), message: message.to_owned(), at: now.time, details });
+    }
+
+    /// Whether it has noted something in this process that is not acknowledged.
+    pub fn has_noted(&self) -> bool {
+        !self.report.happenings.is_empty()
+    }
+
+    /// Sets right when that happened. Comes once, at the first welcome.
+    pub fn set_right(&mut self, correction: Correction) {
+        set_right(&mut self.report.happenings, correction);
     }
 
     /// Adds advice to the newest happening.
@@ -115,6 +127,13 @@ impl Execution {
             effects.push(Effect::LeaveQueue);
         }
         effects.push(Effect::CleanUp);
+    }
+}
+
+/// Sets right when something happened by an observation made before the first welcome.
+pub fn set_right(happenings: &mut [Happening], correction: Correction) {
+    for happening in happenings {
+        happening.at = correction.of(happening.at);
     }
 }
 

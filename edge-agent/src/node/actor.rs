@@ -1,7 +1,7 @@
 //! The actor's loop.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -65,6 +65,8 @@ pub(super) struct Actor {
     pub(super) tasks: TaskTracker,
     /// Cancelled when the agent ends: for what need not be finished.
     pub(super) ending: CancellationToken,
+    /// What this process has noted and told nobody, until its first welcome sets the time right.
+    pub(super) undated: Option<BTreeMap<ExecutionId, Observation>>,
     /// Events that executions cause one another.
     pub(super) pending: VecDeque<(ExecutionId, Event)>,
     survives_at: Option<Duration>,
@@ -90,6 +92,7 @@ impl Actor {
             usage_changed: false,
             tasks: TaskTracker::new(),
             ending: CancellationToken::new(),
+            undated: Some(BTreeMap::new()),
             pending: VecDeque::new(),
             link_events: link,
             info,

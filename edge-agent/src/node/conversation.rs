@@ -100,7 +100,8 @@ impl Actor {
     fn welcomed(&mut self, welcome: &Welcome) {
         tracing::info!(membership = ?welcome.membership, "the control plane let this node in");
         self.survived();
-        self.clock.correct(welcome.now);
+        let correction = self.clock.correct(welcome.now);
+        self.set_right(correction);
         self.reserve_sequences();
         self.facts.fleet_time = self.facts.fleet_time.max(Some(welcome.now));
         self.facts.artifact_key = Some(welcome.artifact_key);

@@ -8,8 +8,9 @@ use super::actor::{Actor, Report};
 use super::held::Activity;
 use crate::admission;
 use crate::chain::chain;
-use crate::execution::{Effect, Event, State, StopCause, TaskEnd};
+use crate::execution::{self, Effect, Event, State, StopCause, TaskEnd};
 use crate::executor::{Notes, StopReason};
+use crate::fleet_time::Correction;
 use crate::journal::Change;
 use crate::runner::{PublishEnd, StopSignal};
 
@@ -41,10 +42,27 @@ impl Actor {
         }
     }
 
-    /// Tells the control plane, now or at the next connection.
+    /// Tells the control plane, now or at the next connection. What an earlier process noted keeps the time that one gave.
     pub(super) fn tell(&mut self, observation: Observation) {
+        let id = &observation.execution_id;
+        if let Some(undated) = &mut self.undated
+            && self.executions.get_mut(id).is_some_and(|held| held.execution.has_noted())
+        {
+            undated.insert(id.clone(), observation);
+            return;
+        }
         self.link.observe(observation);
         self.reserve_sequences();
+    }
+
+    /// The first welcome of this process says what time it was all along.
+    pub(super) fn set_right(&mut self, correction: Option<Correction>) {
+        let Some(mut undated) = self.undated.take() else { return };
+        if let Some(correction) = correction {
+            self.executions.all_mut().for_each(|held| held.execution.set_right(correction));
+            undated.values_mut().for_each(|told| execution::set_right(&mut told.events, correction));
+        }
+        undated.into_values().for_each(|observation| self.tell(observation));
     }
 
     /// What was to be told once it was durable may have been overtaken, and more may have happened.

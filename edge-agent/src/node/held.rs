@@ -71,6 +71,10 @@ impl Executions {
         self.by_id.get_mut(id)
     }
 
+    pub(super) fn all_mut(&mut self) -> impl Iterator<Item = &mut Held> {
+        self.by_id.values_mut()
+    }
+
     pub(super) fn contains(&self, id: &ExecutionId) -> bool {
         self.by_id.contains_key(id)
     }

@@ -1,6 +1,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use bacalhau_protocol::ids::ExecutionId;
 use bacalhau_protocol::model::{DesiredState, JobType, ObservedState};
@@ -38,6 +39,42 @@ async fn after_a_power_cut_an_ops_task_has_failed_and_a_daemon_runs_again() {
         }
         world.node.shutdown().await;
     }
+}
+
+#[tokio::test]
+async fn what_happened_before_the_first_welcome_of_a_process_has_the_right_time() {
+    for (job_type, then) in [(JobType::Ops, ObservedState::Failed), (JobType::Daemon, ObservedState::Running)]
+    {
+        let (data, left) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        cut_off_while_running(job_type, data.path(), left.path()).await;
+        let mut world = World::start(left.path());
+        let week = Duration::from_secs(7 * 86_400);
+        world.hub.now = world.hub.now.after(week);
+        world.welcome().await;
+        let events = world.hub.observed_as(then).await.events;
+        // The agent was started less than a day before.
+        let earliest = world.hub.now.0 - 86_400_000_000_000;
+        assert!(!events.is_empty() && events.iter().all(|event| event.at.0 > earliest), "{events:?}");
+        assert!(events.is_sorted_by_key(|event| event.at), "{events:?}");
+        world.node.shutdown().await;
+    }
+}
+
+#[tokio::test]
+async fn what_an_earlier_process_saw_end_keeps_its_time() {
+    let data = tempfile::tempdir().unwrap();
+    let mut world = World::start(data.path());
+    world.welcome().await;
+    world.hub.acknowledges = false;
+    world.want(wish("e-1", JobType::Ops, Module::Exits(0))).await;
+    let told = world.hub.observed_as(ObservedState::Completed).await.events;
+    world.node.shutdown().await;
+    let mut world = World::start(data.path());
+    world.hub.now = world.hub.now.after(Duration::from_secs(86_400));
+    world.welcome().await;
+    let again = world.hub.observed_as(ObservedState::Completed).await.events;
+    assert_eq!(again.last(), told.last());
+    world.node.shutdown().await;
 }
 
 #[tokio::test]

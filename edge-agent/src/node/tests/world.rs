@@ -59,6 +59,8 @@ pub(super) struct Hub {
     heard: VecDeque<HubEvent>,
     /// What it says in its welcome.
     pub(super) sequence_floor: u64,
+    /// The fleet's time, as its welcome says it.
+    pub(super) now: Timestamp,
     /// Of the last observation.
     pub(super) last_sequence: u64,
     /// Observations are acknowledged as they come.
@@ -159,6 +161,7 @@ impl World {
             commands: None,
             heard: VecDeque::new(),
             sequence_floor: 0,
+            now: Timestamp(1_800_000_000_000_000_000),
             last_sequence: 0,
             acknowledges: true,
         };
@@ -171,7 +174,7 @@ impl World {
         self.hub.link.welcome(Welcome {
             version: 1,
             membership: Membership::Approved,
-            now: Timestamp(1_800_000_000_000_000_000),
+            now: self.hub.now,
             sequence_floor: self.hub.sequence_floor,
             artifact_key: [7; 32],
         });
