@@ -36,6 +36,18 @@ pub enum NodeChange {
     Delete,
 }
 
+impl NodeChange {
+    /// What became of the node, for the log.
+    fn in_a_word(&self) -> &'static str {
+        match self {
+            Self::Approve { replace_key: false } => "approved",
+            Self::Approve { replace_key: true } => "approved with another key",
+            Self::Reject => "rejected",
+            Self::Delete => "deleted",
+        }
+    }
+}
+
 /// Why a node was not changed.
 #[derive(Debug, thiserror::Error)]
 pub enum NodeError {
@@ -137,6 +149,7 @@ impl Orchestrator {
 
     /// Does what an administrator decided. When this returns, it is on disk; the node hears it at once.
     pub async fn change_node(&self, id: &NodeId, change: NodeChange, message: &str) -> Result<(), NodeError> {
+        let decision = change.in_a_word();
         let commit = {
             let now = clock::now();
             let mut guard = self.world();
@@ -146,7 +159,9 @@ impl Orchestrator {
                 NodeRecord { message: message.to_owned(), modified: now, ..NodeRecord::clone(record) };
             self.decided(world, record, change, now)?
         };
-        Ok(commit.durable().await?)
+        commit.durable().await?;
+        tracing::info!(node = %id, decision, "an administrator decided about the node");
+        Ok(())
     }
 
     /// All nodes, or those whose id begins with `start`, as they are now. What is told of them is durable.

@@ -83,7 +83,10 @@ impl Actor {
                     self.dispatch(observation.execution_id, Event::Acknowledged(observation.events));
                 }
             }
-            NodeEvent::Membership(membership) => self.member(membership),
+            NodeEvent::Membership(membership) => {
+                tracing::info!(?membership, "the control plane changed this node's membership");
+                self.member(membership);
+            }
             NodeEvent::Revoked(reason) => self.revoked(&reason),
             NodeEvent::Unwanted(fingerprints) => {
                 for id in fingerprints
