@@ -26,6 +26,8 @@ use crate::orchestrator::{ChangeError, Commit, Greeting, Guest, Observed};
 const GREETING_TIME: Duration = Duration::from_secs(15);
 /// How long a revoked or refused node may take to hear it.
 const PARTING_TIME: Duration = Duration::from_secs(5);
+/// How long an agent that is cut off may take to answer that it heard; the transport forgets it sooner on a fast line.
+const ANSWER_TIME: Duration = Duration::from_secs(3);
 /// Bytes waiting to be sent to a node; one that reads so slowly is cut off and starts over.
 const MAX_OUTGOING_BYTES: usize = 16 * 1024 * 1024;
 /// Wishes are told while fewer bytes wait to be sent: however much is wanted of a node, it comes as the node reads.
@@ -119,11 +121,12 @@ async fn converse(
     let standing = shared.sessions.begin(&id, connection.clone(), connection_id, member);
     let ended = if shared.orchestrator.stands(&id, &key, membership) {
         shared.orchestrator.node_connected(&id, hello.usage.clone());
-        tracing::info!(node = %id, membership = membership.as_str(), "node connected");
+        let address = connection.remote_address();
+        tracing::info!(node = %id, %address, membership = membership.as_str(), "node connected");
         let id = id.clone();
         let session = Session {
             id,
-            key,
+            key: key.clone(),
             wire,
             shared,
             standing,
@@ -140,8 +143,29 @@ async fn converse(
     if shared.sessions.end(&id, connection) {
         shared.orchestrator.node_disconnected(&id, &ended.for_people());
         tracing::info!(node = %id, reason = %ended, "node disconnected");
+    } else {
+        tell_of_copy(&id, &key, connection, shared).await;
     }
     Ok(ended)
+}
+
+/// A connection gave way to a newer one of its node. An agent has one at a time and leaves none behind that would answer,
+/// so one that answers its end belongs to another agent with the same key.
+async fn tell_of_copy(id: &NodeId, key: &str, older: &quinn::Connection, shared: &Shared) {
+    let Some(newer) = shared.sessions.holder(id, key) else { return };
+    if older.close_reason() != Some(quinn::ConnectionError::LocallyClosed) {
+        return;
+    }
+    tokio::time::sleep(ANSWER_TIME).await;
+    if older.stats().frame_rx.connection_close > 0 {
+        tracing::warn!(
+            node = %id,
+            address = %older.remote_address(),
+            taken_over_by = %newer,
+            "another agent with this node's key has taken its place: stop one of the two, or give the copy an \
+             identity of its own by a new data directory"
+        );
+    }
 }
 
 /// Answers the hello. Returns only for a node that was let in.

@@ -62,7 +62,7 @@ impl Sessions {
         let address = connection.remote_address();
         let handle = Handle { connection, standing: sender, id: connection_id, address, datagrams: 0 };
         if let Some(older) = self.lock().insert(id.clone(), handle) {
-            older.connection.close(close::SUPERSEDED.into(), b"a newer connection of this node took over");
+            older.connection.close(close::SUPERSEDED.into(), address.to_string().as_bytes());
         }
         self.changed.notify_one();
         receiver
@@ -96,6 +96,15 @@ impl Sessions {
     /// The connection of a node that can be reached.
     pub(super) fn connection(&self, id: &NodeId) -> Option<quinn::Connection> {
         self.lock().get(id).map(|handle| handle.connection.clone())
+    }
+
+    /// Where the node's session comes from, if it has proven to hold this key.
+    pub(super) fn holder(&self, id: &NodeId, key: &str) -> Option<SocketAddr> {
+        let sessions = self.lock();
+        let handle = sessions.get(id)?;
+        let is_holder =
+            matches!(&*handle.standing.borrow(), Standing::Member { key: holder, .. } if holder == key);
+        is_holder.then_some(handle.address)
     }
 
     /// Tells a node's session what the node is from now on.

@@ -1,5 +1,7 @@
 //! How long to wait before the next attempt. Pure: the caller passes chance and time.
 
+use std::fmt;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 /// First wait after a failure.
@@ -27,10 +29,24 @@ pub(super) enum Ended {
     Refused(Duration),
     /// The node is no member any more.
     Unwanted,
-    /// Another agent has taken its place.
-    Superseded,
+    /// Another agent with this node's key has taken its place, from this address if the control plane said it.
+    Superseded(Option<SocketAddr>),
     /// The agent stops.
     Goodbye,
+}
+
+/// In words, for the log.
+impl fmt::Display for Ended {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Lost => "the connection broke or could not be made",
+            Self::Restarted => "the control plane closed the connection or has restarted",
+            Self::Refused(_) => "the control plane did not let this node in",
+            Self::Unwanted => "this node is no member any more",
+            Self::Superseded(_) => "another agent with this node's key has taken its place",
+            Self::Goodbye => "the agent stops",
+        })
+    }
 }
 
 /// The state of the waiting.
@@ -51,7 +67,7 @@ impl Backoff {
         match ended {
             Ended::Restarted if failures == 0 => spread(Duration::ZERO, RESTART_SPREAD, chance),
             Ended::Unwanted => spread(UNWANTED, UNWANTED, chance),
-            Ended::Superseded => spread(SUPERSEDED, SUPERSEDED, chance),
+            Ended::Superseded(_) => spread(SUPERSEDED, SUPERSEDED, chance),
             Ended::Refused(at_least) => spread(at_least, at_least, chance).max(growing(failures, chance)),
             Ended::Lost | Ended::Restarted | Ended::Goodbye => growing(failures, chance),
         }
@@ -101,7 +117,7 @@ mod tests {
     #[test]
     fn an_unwanted_node_asks_slowly_and_a_refused_one_when_told() {
         let mut backoff = Backoff::default();
-        for (ended, least) in [(Ended::Unwanted, UNWANTED), (Ended::Superseded, SUPERSEDED)] {
+        for (ended, least) in [(Ended::Unwanted, UNWANTED), (Ended::Superseded(None), SUPERSEDED)] {
             assert_eq!(backoff.wait(ended, Duration::ZERO, 0), least);
             assert_eq!(backoff.wait(ended, Duration::ZERO, MOST), least * 2);
         }

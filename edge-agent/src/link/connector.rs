@@ -26,6 +26,7 @@ pub(super) async fn run(link: Link, files: Arc<dyn DeviceFiles>, stop: Cancellat
     let mut turn = 0;
     loop {
         let Some(connection) = stop.run_until_cancelled(link.dial(&mut turn)).await else { return };
+        let was_reached = connection.is_some();
         let (ended, lived) = match connection {
             Some(connection) => link.session(connection, &files, &stop).await,
             None => (Ended::Lost, Duration::ZERO),
@@ -37,11 +38,7 @@ pub(super) async fn run(link: Link, files: Arc<dyn DeviceFiles>, stop: Cancellat
             turn += 1;
         }
         let wait = backoff.wait(ended, lived, entropy::number());
-        tracing::info!(
-            ?ended,
-            wait_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX),
-            "waiting to connect"
-        );
+        announce(ended, was_reached, wait);
         if stop.run_until_cancelled(sleep(wait)).await.is_none() {
             return;
         }
@@ -66,6 +63,7 @@ impl Link {
         let addresses = resolve(orchestrator).await;
         let addresses = addresses.inspect_err(|error| unreachable_at(orchestrator, None, error)).ok()?;
         for address in addresses {
+            tracing::info!(%orchestrator, %address, "connecting to control plane");
             match self.dialer.dial(address).await {
                 Ok(connection) => {
                     tracing::info!(%orchestrator, %address, "connected to control plane");
@@ -102,6 +100,22 @@ impl Link {
         let lived =
             welcomed_at.map(|at| self.clock.elapsed().saturating_sub(at).max(Duration::from_nanos(1)));
         (ended, lived.unwrap_or(Duration::ZERO))
+    }
+}
+
+/// Says why there is no connection and when the next one is tried.
+fn announce(ended: Ended, was_reached: bool, wait: Duration) {
+    // A wait below a second is none to a person.
+    let wait_s = wait.as_secs();
+    match ended {
+        Ended::Superseded(by) => tracing::warn!(
+            taken_over_by = by.map(tracing::field::display),
+            wait_s,
+            "another agent with this node's key has taken its place: stop one of the two, or give the copy an \
+             identity of its own by a new data directory; waiting to connect"
+        ),
+        _ if was_reached => tracing::info!(reason = %ended, wait_s, "waiting to connect"),
+        _ => tracing::warn!(wait_s, "no connection to a control plane; waiting to connect"),
     }
 }
 

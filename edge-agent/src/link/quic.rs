@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bacalhau_protocol::wire::{ALPN, SERVER_NAME, close};
 use quinn::crypto::rustls::QuicClientConfig;
-use quinn::{Endpoint, EndpointConfig, TokioRuntime, TransportConfig, VarInt};
+use quinn::{ApplicationClose, Endpoint, EndpointConfig, TokioRuntime, TransportConfig, VarInt};
 use rustls::client::Resumption;
 use rustls::pki_types::CertificateDer;
 
@@ -158,7 +158,7 @@ impl Connection {
     pub(super) fn ended(&self) -> Ended {
         match self.quic.close_reason() {
             Some(ConnectionError::Reset) => Ended::Restarted,
-            Some(ConnectionError::ApplicationClosed(close)) => closed_with(close.error_code),
+            Some(ConnectionError::ApplicationClosed(closed)) => closed_with(&closed),
             _ => Ended::Lost,
         }
     }
@@ -169,11 +169,14 @@ impl Connection {
     }
 }
 
-fn closed_with(code: VarInt) -> Ended {
-    match u32::try_from(code.into_inner()) {
+fn closed_with(closed: &ApplicationClose) -> Ended {
+    match u32::try_from(closed.error_code.into_inner()) {
         Ok(close::NORMAL) => Ended::Restarted,
         Ok(close::REVOKED) => Ended::Unwanted,
-        Ok(close::SUPERSEDED) => Ended::Superseded,
+        Ok(close::SUPERSEDED) => {
+            let from = std::str::from_utf8(&closed.reason).ok().and_then(|text| text.parse().ok());
+            Ended::Superseded(from)
+        }
         // Also `TROUBLE`: the control plane could not go on, and may at the next try.
         _ => Ended::Lost,
     }

@@ -18,7 +18,7 @@ pub mod close {
     pub const REFUSED: u32 = 2;
     /// The peer broke the protocol.
     pub const PROTOCOL: u32 = 3;
-    /// The same node opened a newer connection.
+    /// The same node opened a newer connection; the reason is the address it came from.
     pub const SUPERSEDED: u32 = 4;
     /// This side could not go on; try again.
     pub const TROUBLE: u32 = 5;

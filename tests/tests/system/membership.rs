@@ -5,7 +5,7 @@ use std::fs;
 use bacalhau_cli::client::{NodeAction, NodeListQuery};
 use bacalhau_protocol::api::{Connection, NodeState};
 
-use crate::harness::{Cluster, eventually, guests, job, seen};
+use crate::harness::{CONTROL_PLANE, Cluster, eventually, guests, job, seen};
 
 const MANUAL: &str = "Orchestrator.NodeManager.ManualApproval=true";
 
@@ -44,6 +44,8 @@ async fn a_node_that_waits_for_approval_runs_nothing() {
     assert_eq!(cluster.ended(&ops).await.state.state_type.as_str(), "Failed");
     assert!(cluster.executions(&batch).await.is_empty());
     cluster.approve("edge-1").await;
+    cluster.log_has("edge-1", "changed this node's membership").await;
+    cluster.log_has(CONTROL_PLANE, "an administrator decided about the node").await;
     assert_eq!(cluster.ended(&batch).await.state.state_type.as_str(), "Completed");
 }
 
@@ -73,6 +75,25 @@ async fn another_key_takes_over_a_name_only_when_it_is_let() {
     fs::rename(cluster.path("edge-1-before"), cluster.path("edge-1")).unwrap();
     cluster.start_again("edge-1").await;
     cluster.log_has("edge-1", "is held by another key").await;
+}
+
+#[tokio::test]
+async fn both_sides_say_that_a_node_was_copied() {
+    let mut cluster = Cluster::with_agents(&["edge-1"]).await;
+    fs::create_dir(cluster.path("copy")).unwrap();
+    for file in fs::read_dir(cluster.path("edge-1")).unwrap().map(Result::unwrap) {
+        if file.file_type().unwrap().is_file() {
+            fs::copy(file.path(), cluster.path("copy").join(file.file_name())).unwrap();
+        }
+    }
+
+    cluster.add_agent("copy", &["NodeName=edge-1"]).await;
+
+    let taken = "another agent with this node's key has taken its place";
+    for name in ["edge-1", CONTROL_PLANE] {
+        cluster.log_has(name, taken).await;
+        cluster.log_has(name, "taken_over_by=127.0.0.1:").await;
+    }
 }
 
 #[tokio::test]
