@@ -259,7 +259,7 @@ async fn a_control_plane_that_was_killed_calls_its_nodes_back() {
     cluster.start_again(CONTROL_PLANE).await;
 
     cluster.node_is("edge-1", "APPROVED", Connection::Connected).await;
-    cluster.log_has("edge-1", "ended=Restarted").await;
+    cluster.log_has("edge-1", "reason=the control plane closed the connection or has restarted").await;
 }
 
 #[tokio::test]
