@@ -7,6 +7,7 @@
 
 mod artifacts;
 pub mod authority;
+mod connection;
 mod endpoint;
 mod follower;
 mod message;
@@ -16,6 +17,7 @@ mod room;
 mod serve;
 mod session;
 mod sessions;
+mod wire;
 mod wishes;
 
 use std::net::SocketAddr;
@@ -146,6 +148,6 @@ async fn accept(endpoint: quinn::Endpoint, shared: Arc<Shared>, tasks: TaskTrack
             let _ = incoming.retry();
             continue;
         }
-        tasks.spawn(session::serve(incoming, shared.clone()));
+        tasks.spawn(connection::serve(incoming, shared.clone()));
     }
 }

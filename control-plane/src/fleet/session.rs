@@ -1,283 +1,33 @@
-//! One node's connection: the shell around [`HubLink`].
+//! What is said with one node that was let in: wishes to it, reports from it.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bacalhau_protocol::ids::NodeId;
-use bacalhau_protocol::link::{HubEvent, HubLink, LinkError};
+use bacalhau_protocol::link::{HubEvent, LinkError};
 use bacalhau_protocol::model::{Execution, Membership};
-use bacalhau_protocol::wire::{Hello, Refusal, RefusalCode, Welcome, Wish, Work, close, fingerprint};
-use bytes::{Buf, BytesMut};
-use futures_util::StreamExt;
+use bacalhau_protocol::wire::{Wish, Work, fingerprint};
+use bytes::Buf;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
-use quinn_proto::ConnectionId;
-use sha2::{Digest, Sha256};
+use futures_util::{FutureExt, StreamExt};
 use tokio::sync::{Notify, OwnedSemaphorePermit, watch};
 
 use super::sessions::Standing;
+use super::wire::{Ended, READ_BYTES, Wire};
 use super::wishes::Change;
-use super::{Shared, recall, serve};
-use crate::clock;
-use crate::orchestrator::{ChangeError, Commit, Greeting, Guest, Observed};
+use super::{Shared, serve};
+use crate::orchestrator::{ChangeError, Commit, Observed};
 
-/// How long a stranger may take from its first packet to its first message.
-const GREETING_TIME: Duration = Duration::from_secs(15);
-/// How long a revoked or refused node may take to hear it.
-const PARTING_TIME: Duration = Duration::from_secs(5);
-/// How long an agent that is cut off may take to answer that it heard; the transport forgets it sooner on a fast line.
-const ANSWER_TIME: Duration = Duration::from_secs(3);
 /// Bytes waiting to be sent to a node; one that reads so slowly is cut off and starts over.
 const MAX_OUTGOING_BYTES: usize = 16 * 1024 * 1024;
 /// Wishes are told while fewer bytes wait to be sent: however much is wanted of a node, it comes as the node reads.
 const ENOUGH_OUTGOING_BYTES: usize = 1024 * 1024;
 /// Reports of one node on their way to the disk; the next one waits.
 const MAX_OPEN: usize = 64;
-/// Bytes taken from the control stream at a time.
-const READ_BYTES: usize = 64 * 1024;
-
-/// Why a session ended.
-#[derive(Debug, thiserror::Error)]
-enum Ended {
-    #[error("the connection is gone: {0}")]
-    Connection(#[from] quinn::ConnectionError),
-    #[error("the control stream is gone: {0}")]
-    Write(#[from] quinn::WriteError),
-    #[error("the control stream is gone: {0}")]
-    Read(#[from] quinn::ReadError),
-    #[error("the node broke the protocol: {0}")]
-    Link(#[from] LinkError),
-    #[error("the node gave no usable certificate")]
-    Certificate,
-    #[error("the node did not introduce itself in time")]
-    Silent,
-    #[error("the node reads too slowly")]
-    Slow,
-    #[error("its report could not be made durable: {0}")]
-    Change(#[from] ChangeError),
-    #[error("the node was not let in")]
-    Refused,
-    #[error("the node is no longer a member")]
-    Revoked,
-    #[error("an administrator decided about the node while it was let in; it asks again")]
-    Overtaken,
-    #[error("the agent stopped")]
-    Goodbye,
-}
-
-impl Ended {
-    fn close_code(&self) -> u32 {
-        match self {
-            Self::Connection(_) | Self::Write(_) | Self::Read(_) | Self::Goodbye => close::NORMAL,
-            Self::Link(_) | Self::Certificate | Self::Silent => close::PROTOCOL,
-            Self::Slow | Self::Change(_) | Self::Overtaken => close::TROUBLE,
-            Self::Refused => close::REFUSED,
-            Self::Revoked => close::REVOKED,
-        }
-    }
-
-    /// The API's words for `LastError`.
-    fn for_people(&self) -> String {
-        match self {
-            Self::Connection(quinn::ConnectionError::TimedOut) => "heartbeat timeout".to_owned(),
-            Self::Connection(quinn::ConnectionError::ApplicationClosed(_)) | Self::Goodbye => {
-                "graceful shutdown".to_owned()
-            }
-            Self::Revoked => "node rejected".to_owned(),
-            other => other.to_string(),
-        }
-    }
-}
-
-/// Serves one connection from its handshake to its end.
-pub(super) async fn serve(incoming: quinn::Incoming, shared: Arc<Shared>) {
-    let address = incoming.remote_address();
-    let shaken = match recall::accept(incoming) {
-        Ok((connecting, id)) => tokio::time::timeout(GREETING_TIME, connecting).await.map(|made| (made, id)),
-        Err(error) => return tracing::debug!(%address, %error, "connection not accepted"),
-    };
-    let (connection, id) = match shaken {
-        Ok((Ok(connection), id)) => (connection, id),
-        Ok((Err(error), _)) => return tracing::debug!(%address, %error, "handshake failed"),
-        Err(_) => return tracing::debug!(%address, "handshake took too long"),
-    };
-    let ended = converse(&connection, id, &shared).await.unwrap_or_else(|ended| ended);
-    tracing::debug!(%address, reason = %ended, "connection ended");
-    connection.close(ended.close_code().into(), ended.to_string().as_bytes());
-}
-
-async fn converse(
-    connection: &quinn::Connection,
-    connection_id: Option<ConnectionId>,
-    shared: &Arc<Shared>,
-) -> Result<Ended, Ended> {
-    let key = key_fingerprint(connection).ok_or(Ended::Certificate)?;
-    let greeting = tokio::time::timeout(GREETING_TIME, Wire::greeted(connection)).await;
-    let (mut wire, hello) = greeting.map_err(|_| Ended::Silent)??;
-    let membership = let_in(&mut wire, &hello, &key, shared).await?;
-    let id = hello.info.node_id.clone();
-    let member = Standing::Member { membership, key: key.clone() };
-    let standing = shared.sessions.begin(&id, connection.clone(), connection_id, member);
-    let ended = if shared.orchestrator.stands(&id, &key, membership) {
-        shared.orchestrator.node_connected(&id, hello.usage.clone());
-        let address = connection.remote_address();
-        tracing::info!(node = %id, %address, membership = membership.as_str(), "node connected");
-        let id = id.clone();
-        let session = Session {
-            id,
-            key: key.clone(),
-            wire,
-            shared,
-            standing,
-            woken: Arc::default(),
-            is_behind: false,
-            inbox: VecDeque::new(),
-            open: FuturesUnordered::new(),
-        };
-        session.run(membership).await
-    } else {
-        Ended::Overtaken
-    };
-    // An older session that this one took over from has nothing more to tell, so this holds however this one ended.
-    if shared.sessions.end(&id, connection) {
-        shared.orchestrator.node_disconnected(&id, &ended.for_people());
-        tracing::info!(node = %id, reason = %ended, "node disconnected");
-    } else {
-        tell_of_copy(&id, &key, connection, shared).await;
-    }
-    Ok(ended)
-}
-
-/// A connection gave way to a newer one of its node. An agent has one at a time and leaves none behind that would answer,
-/// so one that answers its end belongs to another agent with the same key.
-async fn tell_of_copy(id: &NodeId, key: &str, older: &quinn::Connection, shared: &Shared) {
-    let Some(newer) = shared.sessions.holder(id, key) else { return };
-    if older.close_reason() != Some(quinn::ConnectionError::LocallyClosed) {
-        return;
-    }
-    tokio::time::sleep(ANSWER_TIME).await;
-    if older.stats().frame_rx.connection_close > 0 {
-        tracing::warn!(
-            node = %id,
-            address = %older.remote_address(),
-            taken_over_by = %newer,
-            "another agent with this node's key has taken its place: stop one of the two, or give the copy an \
-             identity of its own by a new data directory"
-        );
-    }
-}
-
-/// Answers the hello. Returns only for a node that was let in.
-async fn let_in(
-    wire: &mut Wire,
-    hello: &Hello,
-    key: &str,
-    shared: &Arc<Shared>,
-) -> Result<Membership, Ended> {
-    let version = match HubLink::choose_version(hello) {
-        Ok(version) => version,
-        Err(mismatch) => {
-            return wire
-                .part(Refusal {
-                    code: RefusalCode::Version,
-                    message: mismatch.to_string(),
-                    retry_after_s: 300,
-                })
-                .await;
-        }
-    };
-    let guest = Guest {
-        info: &hello.info,
-        key,
-        has_secret: shared.authority.is_secret(hello.secret.as_deref()),
-        manual_approval: shared.manual_approval,
-    };
-    let greeted = shared.orchestrator.greet(&guest)?;
-    if let Some(commit) = greeted.commit {
-        commit.durable().await?;
-    }
-    match greeted.greeting {
-        Greeting::Refused(refusal) => {
-            tracing::warn!(node = %hello.info.node_id, code = ?refusal.code, "node refused");
-            wire.part(refusal).await
-        }
-        Greeting::Welcome(membership) => {
-            wire.link.welcome(Welcome {
-                version,
-                membership,
-                now: clock::now(),
-                sequence_floor: greeted.sequence_floor,
-                artifact_key: shared.authority.artifact_public_key(),
-            });
-            Ok(membership)
-        }
-    }
-}
-
-/// SHA-256 of the public key whose possession the node proved in the handshake.
-fn key_fingerprint(connection: &quinn::Connection) -> Option<String> {
-    let identity = connection.peer_identity()?;
-    let chain = identity.downcast::<Vec<rustls::pki_types::CertificateDer<'static>>>().ok()?;
-    let certificate = webpki::EndEntityCert::try_from(chain.first()?).ok()?;
-    Some(super::authority::hex(&Sha256::digest(certificate.subject_public_key_info())))
-}
-
-/// The control stream and the machine that speaks on it.
-struct Wire {
-    connection: quinn::Connection,
-    send: quinn::SendStream,
-    receive: quinn::RecvStream,
-    link: HubLink,
-    outgoing: BytesMut,
-}
-
-impl Wire {
-    /// Waits for the node's first message.
-    async fn greeted(connection: &quinn::Connection) -> Result<(Self, Box<Hello>), Ended> {
-        let (send, receive) = connection.accept_bi().await?;
-        let mut wire = Self {
-            connection: connection.clone(),
-            send,
-            receive,
-            link: HubLink::new(),
-            outgoing: BytesMut::new(),
-        };
-        loop {
-            let chunk = wire.receive.read_chunk(READ_BYTES, true).await?.ok_or(Ended::Silent)?;
-            if let Some(HubEvent::Hello(hello)) = wire.link.receive(&chunk.bytes)?.into_iter().next() {
-                return Ok((wire, hello));
-            }
-        }
-    }
-
-    /// Tells the node why it is not let in, and waits until it has heard it.
-    async fn part<T>(&mut self, refusal: Refusal) -> Result<T, Ended> {
-        self.link.refuse(refusal);
-        self.flush_and_wait().await;
-        Err(Ended::Refused)
-    }
-
-    /// Sends what there is and waits until the node closes its side, or for a while.
-    async fn flush_and_wait(&mut self) {
-        self.collect();
-        let parting = async {
-            self.send.write_all(&self.outgoing).await?;
-            let _ = self.send.finish();
-            self.connection.closed().await;
-            Ok::<_, quinn::WriteError>(())
-        };
-        let _ = tokio::time::timeout(PARTING_TIME, parting).await;
-    }
-
-    fn collect(&mut self) {
-        let bytes = self.link.transmit();
-        self.outgoing.extend_from_slice(&bytes);
-    }
-}
 
 /// A node that was let in.
-struct Session<'a> {
+pub(super) struct Session<'a> {
     id: NodeId,
     /// Fingerprint of the key that this connection has proven to hold.
     key: String,
@@ -290,11 +40,36 @@ struct Session<'a> {
     /// What the node said and nobody has acted on.
     inbox: VecDeque<HubEvent>,
     /// What it said that is on its way to the disk; what is to be acknowledged has a sequence.
-    open: FuturesUnordered<BoxFuture<'static, Result<Option<u64>, ChangeError>>>,
+    open: FuturesUnordered<BoxFuture<'static, Durable>>,
 }
 
-impl Session<'_> {
-    async fn run(mut self, membership: Membership) -> Ended {
+/// What to acknowledge, if anything, now that it is on the disk.
+type Durable = Result<Option<u64>, ChangeError>;
+
+impl<'a> Session<'a> {
+    /// Begins nothing yet.
+    pub(super) fn new(
+        id: NodeId,
+        key: String,
+        wire: Wire,
+        shared: &'a Arc<Shared>,
+        standing: watch::Receiver<Standing>,
+    ) -> Self {
+        Self {
+            id,
+            key,
+            wire,
+            shared,
+            standing,
+            woken: Arc::default(),
+            is_behind: false,
+            inbox: VecDeque::new(),
+            open: FuturesUnordered::new(),
+        }
+    }
+
+    /// Talks until one side ends it.
+    pub(super) async fn run(mut self, membership: Membership) -> Ended {
         let mut membership = membership;
         if membership == Membership::Approved {
             self.begin_work();
@@ -327,15 +102,9 @@ impl Session<'_> {
             room = self.shared.room.take(self.inbox.front()),
                 if !self.inbox.is_empty() && self.open.len() < MAX_OPEN =>
             {
-                if let Some(event) = self.inbox.pop_front() {
-                    self.handle(event, room)?;
-                }
+                self.handle_some(room)?;
             }
-            Some(durable) = self.open.next() => {
-                if let Some(sequence) = durable? {
-                    self.wire.link.acknowledge(sequence);
-                }
-            }
+            Some(durable) = self.open.next() => self.acknowledge_some(durable)?,
             () = self.woken.notified() => self.is_behind = true,
             changed = self.standing.changed() => {
                 if changed.is_err() {
@@ -350,6 +119,31 @@ impl Session<'_> {
                 let is_member = *membership == Membership::Approved;
                 tokio::spawn(serve::answer(self.shared.clone(), self.id.clone(), is_member, send, receive));
             }
+        }
+        Ok(())
+    }
+
+    /// Acts on what was said, as far as there is room now; one thing at a time would be told and written one at a time.
+    fn handle_some(&mut self, room: Option<OwnedSemaphorePermit>) -> Result<(), Ended> {
+        let mut room = Some(room);
+        while let Some(place) = room
+            && let Some(event) = self.inbox.pop_front()
+        {
+            self.handle(event, place)?;
+            let is_next = !self.inbox.is_empty() && self.open.len() < MAX_OPEN;
+            room = is_next.then(|| self.shared.room.take(self.inbox.front()).now_or_never()).flatten();
+        }
+        Ok(())
+    }
+
+    /// Acknowledges everything that is on the disk by now.
+    fn acknowledge_some(&mut self, first: Durable) -> Result<(), Ended> {
+        let mut durable = Some(first);
+        while let Some(outcome) = durable {
+            if let Some(sequence) = outcome? {
+                self.wire.link.acknowledge(sequence);
+            }
+            durable = self.open.next().now_or_never().flatten();
         }
         Ok(())
     }

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::sync::{Mutex, PoisonError};
-use std::thread::{Builder, JoinHandle};
+use std::thread::{self, Builder, JoinHandle};
 
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
@@ -112,11 +112,13 @@ impl Request {
     }
 }
 
-/// Collects what waits behind the first request somebody waits for, and commits it at once.
+/// Collects what waits behind the first request somebody waits for, and commits it at once. Whoever is ready to run goes
+/// first, and may still join: on a busy device a sync costs the processor more than a group that is larger.
 fn run(mut medium: impl Medium, mut waiting: Receiver<Request>) {
     let mut group: Vec<Request> = Vec::new();
     while let Some(request) = waiting.blocking_recv() {
         group.push(request);
+        thread::yield_now();
         while size(&group) < MAX_GROUP
             && let Ok(request) = waiting.try_recv()
         {

@@ -22,6 +22,7 @@ mod sleep;
 #[cfg(test)]
 #[cfg(feature = "compiler")]
 mod tests;
+mod threads;
 #[cfg(feature = "compiler")]
 mod validate;
 
@@ -35,6 +36,7 @@ use futures_util::future::BoxFuture;
 use super::{Availability, Executor, RunningTask, StartError, TaskRun};
 use engine::LazyEngine;
 use module_cache::ModuleCache;
+use threads::Threads;
 
 #[cfg(feature = "compiler")]
 pub use compile::{CompileError, compile};
@@ -124,6 +126,7 @@ pub struct WasmExecutor {
 pub(crate) struct Shared {
     engine: LazyEngine,
     modules: ModuleCache,
+    threads: Threads,
 }
 
 impl WasmExecutor {
@@ -131,7 +134,8 @@ impl WasmExecutor {
     pub fn new(settings: Settings) -> Self {
         let can_compile = !matches!(settings.compiler, LocalCompiler::None) || settings.central.is_some();
         let engine = LazyEngine::new(settings.profile.clone());
-        Self { shared: Arc::new(Shared { engine, modules: ModuleCache::new(settings) }), can_compile }
+        let (modules, threads) = (ModuleCache::new(settings), Threads::default());
+        Self { shared: Arc::new(Shared { engine, modules, threads }), can_compile }
     }
 }
 

@@ -1,7 +1,6 @@
-//! A guest's thread, and the watch over it.
+//! A guest's life, and the watch over it.
 
 use std::sync::Arc;
-use std::thread;
 use std::time::Duration;
 
 use tokio::runtime::Handle;
@@ -23,12 +22,10 @@ const EPOCH_PERIOD: Duration = Duration::from_millis(10);
 /// How long a stopped guest may hang in a system call that cannot be broken off (a dead network file system, a named
 /// pipe nobody writes to) before its execution is over without it. Its thread and memory stay until the call returns.
 const STOP_GRACE: Duration = Duration::from_secs(5);
-/// Guests run on stacks of their own; this one carries loading and the compiler.
-const THREAD_STACK_BYTES: usize = 2 << 20;
 
 type Started = oneshot::Sender<Result<(), StartError>>;
 
-/// Starts the guest of `run` on a new thread and returns when its own code begins.
+/// Starts the guest of `run` on a thread of its own and returns when its own code begins.
 pub(super) async fn start(shared: Arc<Shared>, run: TaskRun) -> Result<RunningTask, StartError> {
     let (stdout, stderr, progress) = OutputWriter::open(&run.results_dir, run.kept)
         .map_err(|source| Error::Output { path: run.results_dir.clone(), source })?;
@@ -45,11 +42,7 @@ pub(super) async fn start(shared: Arc<Shared>, run: TaskRun) -> Result<RunningTa
             let _ = end.send(outcome);
         }
     };
-    thread::Builder::new()
-        .name("wasm-guest".to_owned())
-        .stack_size(THREAD_STACK_BYTES)
-        .spawn(guest)
-        .map_err(|error| Error::Engine(format!("start a thread: {error}")))?;
+    shared.threads.run(guest).map_err(|error| Error::Engine(format!("start a thread: {error}")))?;
     tokio::spawn(watch_over(shared, side, ended));
     started.await.unwrap_or_else(|_| Err(Error::Engine("the guest's thread died".to_owned()).into()))?;
     undo.forget();
