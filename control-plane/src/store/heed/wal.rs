@@ -4,7 +4,7 @@ use std::io;
 use std::path::Path;
 
 use bacalhau_wal::{AppendError, Lost, Record, Segment, change};
-use bytes::{Buf, BufMut};
+use bytes::{Buf, BufMut, Bytes};
 
 use super::Options;
 use super::environment::{OpenError, sync_directory};
@@ -119,7 +119,11 @@ fn after(mut batches: Vec<Batch>, stored: Revision) -> Result<Vec<Batch>, OpenEr
 }
 
 fn encode(batches: &[Batch]) -> Vec<u8> {
-    let mut body = Vec::new();
+    let changes = batches.iter().flat_map(|batch| batch.changes.iter());
+    let bytes = changes.map(|change| {
+        change::OVERHEAD_BYTES + change.key.len() + change.value.as_ref().map_or(0, Bytes::len)
+    });
+    let mut body = Vec::with_capacity(BATCH_BYTES * batches.len() + bytes.sum::<usize>());
     for batch in batches {
         body.put_u32(count(batch.changes.len()));
         for Change { key, value } in batch.changes.iter() {

@@ -1,5 +1,6 @@
 //! One guest: its modules in the order they must be linked, then its world, then the call.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -21,9 +22,10 @@ pub(super) const WASI_MODULE: &str = "wasi_snapshot_preview1";
 const MAX_MODULES: usize = 32;
 
 /// A guest that was checked as far as possible without running any of it.
-pub(super) struct Guest {
+pub(super) struct Guest<'a> {
     store: Store<Host>,
-    linker: Linker<Host>,
+    /// Everybody's, or a copy to which the guest's own modules were added.
+    linker: Cow<'a, Linker<Host>>,
     modules: Vec<LoadedModule>,
     entrypoint: String,
 }
@@ -34,9 +36,9 @@ struct LoadedModule {
     names: Vec<String>,
 }
 
-impl Guest {
+impl<'a> Guest<'a> {
     /// Loads the task's modules and builds its world. May wait for a compiler.
-    pub(super) async fn prepare(shared: &Shared, run: &TaskRun, stdio: Stdio) -> Result<Self, Error> {
+    pub(super) async fn prepare(shared: &'a Shared, run: &TaskRun, stdio: Stdio) -> Result<Self, Error> {
         let spec = WasmSpec::parse(&SpecConfig { kind: KIND.to_owned(), params: run.params.clone() })?;
         let runtime = shared.engine.get()?;
         let mut graph = ModuleGraph::new(shared, &run.inputs);
@@ -54,7 +56,8 @@ impl Guest {
         // Each new epoch makes a computing guest wait once, which is when a stop drops it.
         store.set_epoch_deadline(1);
         store.epoch_deadline_async_yield_and_update(1);
-        Ok(Self { store, linker: runtime.linker.clone(), modules, entrypoint: spec.entrypoint })
+        let linker = Cow::Borrowed(&runtime.linker);
+        Ok(Self { store, linker, modules, entrypoint: spec.entrypoint })
     }
 
     /// Runs it to its end. Dropping the future ends it at the next point where it waits or an epoch passes.
@@ -67,10 +70,12 @@ impl Guest {
 
     async fn link_and_call(&mut self) -> wasmtime::Result<()> {
         let mut last = None;
-        for LoadedModule { module, names } in std::mem::take(&mut self.modules) {
+        let mut modules = std::mem::take(&mut self.modules).into_iter().peekable();
+        while let Some(LoadedModule { module, names }) = modules.next() {
             let instance = self.linker.instantiate_async(&mut self.store, &module).await?;
-            for name in names {
-                self.linker.instance(&mut self.store, &name, instance)?;
+            // Nobody imports the last one.
+            for name in names.iter().filter(|_| modules.peek().is_some()) {
+                self.linker.to_mut().instance(&mut self.store, name, instance)?;
             }
             self.initialize(instance).await?;
             last = Some(instance);
