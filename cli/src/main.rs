@@ -1,5 +1,7 @@
 //! The `bacalhau` program.
 
+mod allocator;
+
 use std::process::ExitCode;
 
 use bacalhau_agent::executor::wasm::compile_child;

@@ -129,9 +129,9 @@ const GROUPS: [Group; 4] = [
         purpose: "everything `cargo xtask test` and `cargo xtask demo` use",
         requirements: &[
             Requirement {
-                what: "a C compiler, for the cryptography and the embedded store",
-                is_met: || shell::is_installed("cc"),
-                means: Means::DebianPackages(&["gcc", "libc6-dev"]),
+                what: "a C compiler and make, for the cryptography, the embedded store and the allocator",
+                is_met: || shell::is_installed("cc") && shell::is_installed("make"),
+                means: Means::DebianPackages(&["gcc", "libc6-dev", "make"]),
             },
             Requirement {
                 what: "rustfmt and clippy",

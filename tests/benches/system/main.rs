@@ -4,6 +4,9 @@
 //! without arguments all of them but `docker`, which must be root, each in a process of its own. Directories are made below `TMPDIR`, which must be on a
 //! disk.
 
+// What the measured program has.
+#[path = "../../../cli/src/allocator.rs"]
+mod allocator;
 mod clock;
 mod cluster;
 mod containers;
