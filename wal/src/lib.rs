@@ -1,7 +1,8 @@
 //! One file of a write-ahead log: what makes a commit durable in one sync.
 //!
-//! The file has a fixed size and is filled with zeros once, so that a commit overwrites blocks the file system has long
-//! since allocated and its sync writes no metadata. It begins anew when something else holds all that is in it; what it
+//! Room for the whole file is set aside when it is made, so that a disk that fills up stops no commit. It is filled with
+//! zeros once, a piece at a time ahead of what is written, so that nearly every commit overwrites blocks that the file
+//! system has long since written, and its sync writes no metadata. It begins anew when something else holds all that is in it; what it
 //! held then still follows, and is told apart by its numbers, which do not go on from the last.
 //!
 //! A record is appended when the one before is durable, so a power cut tears the last one at most. Where records with
@@ -17,6 +18,8 @@ use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use bytes::{Buf, BufMut, Bytes};
+use rustix::fs::{FallocateFlags, fallocate};
+use rustix::io::Errno;
 
 /// What the file is, its seed, a checksum of both.
 const HEAD_BYTES: usize = MAGIC.len() + 4 + 4;
@@ -25,6 +28,8 @@ const MAGIC: &[u8; 8] = b"bac-wal1";
 /// Checksum of the rest of the header, checksum of the body, length of the body, first number, numbers in the record.
 const HEADER_BYTES: usize = 4 + 4 + 4 + 8 + 4;
 
+/// How much is filled with zeros at once: a commit that does this takes some milliseconds, which a start should not.
+const PIECE_BYTES: u64 = 256 * 1024;
 /// Never-written space is passed over in such steps.
 const PAGE_BYTES: usize = 4096;
 /// How much of a file is filled, or looked through, at a time.
@@ -96,6 +101,8 @@ pub struct Segment {
     /// Its own, random, and part of every checksum: nothing that a user has stored can pass for a record.
     seed: u32,
     size: u64,
+    /// How far the file reaches, which is as far as it was ever filled.
+    filled: u64,
     /// Where the next record goes.
     used: u64,
     durability: Durability,
@@ -110,7 +117,7 @@ impl Segment {
     pub fn open(path: PathBuf, size: u64, durability: Durability) -> io::Result<(Self, Vec<Record>)> {
         let file =
             File::options().create(true).truncate(false).read(true).write(true).mode(0o600).open(&path)?;
-        fill_up(&file, size)?;
+        let filled = prepare(&file, size)?;
         let seed = match read_head(&file)? {
             Some(seed) => seed,
             None => make_head(&file)?,
@@ -118,7 +125,7 @@ impl Segment {
         if durability == Durability::Disk {
             file.sync_all()?;
         }
-        let mut segment = Self { file, path, seed, size, used: size, durability, broken: false };
+        let mut segment = Self { file, path, seed, size, filled, used: filled, durability, broken: false };
         let records = segment.read()?;
         segment.used = HEAD_BYTES as u64 + records.iter().map(Record::size).sum::<u64>();
         Ok((segment, records))
@@ -154,8 +161,8 @@ impl Segment {
         let mut last = None;
         // A header that begins in one chunk may end in the next.
         let mut chunk = vec![0; CHUNK_BYTES + HEADER_BYTES - 1];
-        for from in (self.used..self.size).step_by(CHUNK_BYTES) {
-            let length = chunk.len().min(usize::try_from(self.size - from).unwrap_or(usize::MAX));
+        for from in (self.used..self.filled).step_by(CHUNK_BYTES) {
+            let length = chunk.len().min(usize::try_from(self.filled - from).unwrap_or(usize::MAX));
             self.file.read_exact_at(&mut chunk[..length], from)?;
             last = last.max(self.last_later(&chunk[..length], next));
         }
@@ -210,28 +217,62 @@ impl Segment {
             return Err(AppendError::Broken);
         }
         let record = encode(self.seed, first, count, body);
-        let written = self.file.write_all_at(&record, self.used).and_then(|()| match self.durability {
-            Durability::Disk => self.file.sync_data(),
-            Durability::PageCache => Ok(()),
-        });
-        if let Err(source) = written {
+        if let Err(source) = self.write(&record) {
             self.broken = true;
             return Err(AppendError::Write { path: self.path.clone(), source });
         }
         self.used += record.len() as u64;
         Ok(())
     }
+
+    fn write(&mut self, record: &[u8]) -> io::Result<()> {
+        let end = self.used + record.len() as u64;
+        if end > self.filled {
+            let filled = pieces(end, self.size);
+            fill_up(&self.file, self.filled, filled)?;
+            self.filled = filled;
+        }
+        self.file.write_all_at(record, self.used)?;
+        match self.durability {
+            Durability::Disk => self.file.sync_data(),
+            Durability::PageCache => Ok(()),
+        }
+    }
+}
+
+/// The end of the piece in which byte `end` of a file of `size` lies.
+fn pieces(end: u64, size: u64) -> u64 {
+    end.next_multiple_of(PIECE_BYTES).min(size)
 }
 
 fn record_size(body_bytes: usize) -> u64 {
     (HEADER_BYTES + body_bytes) as u64
 }
 
-/// Zeros from the end of the file up to `size`.
-fn fill_up(file: &File, size: u64) -> io::Result<()> {
+/// Sets room for `size` bytes aside and fills the first piece of a new file. Tells how far the file is filled.
+fn prepare(file: &File, size: u64) -> io::Result<u64> {
+    let length = file.metadata()?.len();
+    let filled = match reserve(file, size) {
+        Ok(()) => pieces(1, size),
+        // The room may have been set aside long ago; if not, a commit will tell.
+        Err(Errno::NOSPC) if length > 0 => length,
+        Err(Errno::NOSPC) => return Err(Errno::NOSPC.into()),
+        // This file system sets nothing aside.
+        Err(_) => size,
+    };
+    fill_up(file, length, filled)?;
+    Ok(filled.max(length))
+}
+
+fn reserve(file: &File, size: u64) -> Result<(), Errno> {
+    fallocate(file, FallocateFlags::KEEP_SIZE, 0, size)
+}
+
+/// Zeros between the two.
+fn fill_up(file: &File, from: u64, to: u64) -> io::Result<()> {
     let zeros = vec![0; CHUNK_BYTES];
-    for from in (file.metadata()?.len()..size).step_by(CHUNK_BYTES) {
-        let length = zeros.len().min(usize::try_from(size - from).unwrap_or(usize::MAX));
+    for from in (from..to).step_by(CHUNK_BYTES) {
+        let length = zeros.len().min(usize::try_from(to - from).unwrap_or(usize::MAX));
         file.write_all_at(&zeros[..length], from)?;
     }
     Ok(())

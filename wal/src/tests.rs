@@ -2,7 +2,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use tempfile::TempDir;
 
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
 use super::*;
 
@@ -34,6 +34,32 @@ proptest! {
         prop_assert_eq!(read, written);
         prop_assert_eq!(again.used(), segment.used());
     }
+}
+
+#[test]
+fn room_is_set_aside_at_once_and_filled_as_it_is_needed() {
+    let directory = TempDir::new().unwrap();
+    let open = || Segment::open(directory.path().join("log"), 3 * PIECE_BYTES, Durability::Disk).unwrap();
+    let (mut segment, _) = open();
+    let file = |segment: &Segment| std::fs::metadata(segment.path()).unwrap();
+    assert_eq!(file(&segment).len(), PIECE_BYTES);
+    assert!(file(&segment).blocks() * 512 >= 3 * PIECE_BYTES);
+
+    let body = vec![b'x'; 100_000];
+    let mut appended = 0;
+    while segment.has_room(body.len()) {
+        segment.append(appended, 1, &body).unwrap();
+        appended += 1;
+        let end = segment.used() + HEAD_BYTES as u64;
+        assert_eq!(file(&segment).len(), end.next_multiple_of(PIECE_BYTES));
+        let (again, records) = open();
+        assert_eq!(numbers(&records), (0..appended).collect::<Vec<_>>());
+        assert_eq!(again.lost_after(appended).unwrap(), None);
+    }
+    assert_eq!(file(&segment).len(), 3 * PIECE_BYTES);
+    segment.restart();
+    segment.append(appended, 1, &body).unwrap();
+    assert_eq!(open().0.read().unwrap().len(), 1);
 }
 
 #[test]
