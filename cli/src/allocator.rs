@@ -11,7 +11,7 @@ use tikv_jemallocator::Jemalloc;
 static ALLOCATOR: Jemalloc = Jemalloc;
 
 /// What jemalloc reads when it starts, see its manual: four arenas however many processors there are, and what nobody has
-/// used for a second goes back to the system.
+/// used for a second goes back to the system as soon as its arena is used again.
 #[unsafe(export_name = "_rjem_malloc_conf")]
 static SETTINGS: Settings = Settings(c"narenas:4,dirty_decay_ms:1000,muzzy_decay_ms:0".as_ptr());
 

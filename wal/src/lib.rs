@@ -1,9 +1,10 @@
 //! One file of a write-ahead log: what makes a commit durable in one sync.
 //!
-//! Room for the whole file is set aside when it is made, so that a disk that fills up stops no commit. It is filled with
-//! zeros once, a piece at a time ahead of what is written, so that nearly every commit overwrites blocks that the file
-//! system has long since written, and its sync writes no metadata. It begins anew when something else holds all that is in it; what it
-//! held then still follows, and is told apart by its numbers, which do not go on from the last.
+//! Room for the whole file is set aside when it is made, where the file system does that, so that a disk that fills up
+//! stops no commit. It is filled with zeros once, a piece at a time ahead of what is written, so that nearly every commit
+//! overwrites blocks that the file system has long since written, and its sync writes no metadata. It begins anew when
+//! something else holds all that is in it; what it held then still follows, and is told apart by its numbers, which do not
+//! go on from the last.
 //!
 //! A record is appended when the one before is durable, so a power cut tears the last one at most. Where records with
 //! later numbers follow what cannot be read, the file is damaged, and [`Segment::lost_after`] tells.
@@ -19,7 +20,7 @@ use std::path::{Path, PathBuf};
 
 use bytes::{Buf, BufMut, Bytes};
 use rustix::fs::{FallocateFlags, fallocate};
-use rustix::io::Errno;
+use rustix::io::{Errno, retry_on_intr};
 
 /// What the file is, its seed, a checksum of both.
 const HEAD_BYTES: usize = MAGIC.len() + 4 + 4;
@@ -101,7 +102,7 @@ pub struct Segment {
     /// Its own, random, and part of every checksum: nothing that a user has stored can pass for a record.
     seed: u32,
     size: u64,
-    /// How far the file reaches, which is as far as it was ever filled.
+    /// How far it is known to be filled.
     filled: u64,
     /// Where the next record goes.
     used: u64,
@@ -249,23 +250,29 @@ fn record_size(body_bytes: usize) -> u64 {
     (HEADER_BYTES + body_bytes) as u64
 }
 
-/// Sets room for `size` bytes aside and fills the first piece of a new file. Tells how far the file is filled.
+/// Sets room for `size` bytes aside and fills as much as must be. Tells how far the file is filled.
 fn prepare(file: &File, size: u64) -> io::Result<u64> {
     let length = file.metadata()?.len();
-    let filled = match reserve(file, size) {
-        Ok(()) => pieces(1, size),
-        // The room may have been set aside long ago; if not, a commit will tell.
-        Err(Errno::NOSPC) if length > 0 => length,
-        Err(Errno::NOSPC) => return Err(Errno::NOSPC.into()),
-        // This file system sets nothing aside.
-        Err(_) => size,
-    };
+    let filled = to_fill(reserve(file, size), length, size)?;
     fill_up(file, length, filled)?;
-    Ok(filled.max(length))
+    Ok(filled)
 }
 
 fn reserve(file: &File, size: u64) -> Result<(), Errno> {
-    fallocate(file, FallocateFlags::KEEP_SIZE, 0, size)
+    retry_on_intr(|| fallocate(file, FallocateFlags::KEEP_SIZE, 0, size))
+}
+
+/// How far a file that reaches to `length` must be filled before it is used.
+fn to_fill(reserved: Result<(), Errno>, length: u64, size: u64) -> Result<u64, Errno> {
+    let filled = match reserved {
+        Ok(()) => pieces(1, size),
+        // The room was set aside when the file was made; where it was not, a commit will tell.
+        Err(Errno::NOSPC | Errno::DQUOT) if length > 0 => length,
+        Err(full @ (Errno::NOSPC | Errno::DQUOT)) => return Err(full),
+        // This file system sets nothing aside.
+        Err(_) => size,
+    };
+    Ok(filled.max(length))
 }
 
 /// Zeros between the two.

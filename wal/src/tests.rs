@@ -42,6 +42,10 @@ fn room_is_set_aside_at_once_and_filled_as_it_is_needed() {
     let open = || Segment::open(directory.path().join("log"), 3 * PIECE_BYTES, Durability::Disk).unwrap();
     let (mut segment, _) = open();
     let file = |segment: &Segment| std::fs::metadata(segment.path()).unwrap();
+    if reserve(&tempfile::tempfile_in(&directory).unwrap(), 1).is_err() {
+        assert_eq!(file(&segment).len(), 3 * PIECE_BYTES, "this file system sets nothing aside");
+        return;
+    }
     assert_eq!(file(&segment).len(), PIECE_BYTES);
     assert!(file(&segment).blocks() * 512 >= 3 * PIECE_BYTES);
 
@@ -60,6 +64,25 @@ fn room_is_set_aside_at_once_and_filled_as_it_is_needed() {
     segment.restart();
     segment.append(appended, 1, &body).unwrap();
     assert_eq!(open().0.read().unwrap().len(), 1);
+}
+
+#[test]
+fn what_cannot_be_set_aside_is_filled_or_refused() {
+    let (size, piece) = (3 * PIECE_BYTES, PIECE_BYTES);
+    for (reserved, length, filled) in [
+        (Ok(()), 0, Ok(piece)),
+        (Ok(()), 2 * piece + 1, Ok(2 * piece + 1)),
+        (Ok(()), size, Ok(size)),
+        (Err(Errno::NOSPC), 0, Err(Errno::NOSPC)),
+        (Err(Errno::DQUOT), 0, Err(Errno::DQUOT)),
+        (Err(Errno::NOSPC), piece, Ok(piece)),
+        (Err(Errno::DQUOT), size, Ok(size)),
+        (Err(Errno::OPNOTSUPP), 0, Ok(size)),
+        (Err(Errno::OPNOTSUPP), piece, Ok(size)),
+        (Err(Errno::OPNOTSUPP), size + 1, Ok(size + 1)),
+    ] {
+        assert_eq!(to_fill(reserved, length, size), filled, "{reserved:?} at {length}");
+    }
 }
 
 #[test]

@@ -83,7 +83,7 @@ impl<'a> Session<'a> {
         ended
     }
 
-    /// One thing happens.
+    /// Waits for something to happen, and does all that follows from it.
     async fn turn(&mut self, membership: &mut Membership) -> Result<(), Ended> {
         self.wire.collect();
         self.tell_some().await;

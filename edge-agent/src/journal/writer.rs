@@ -112,19 +112,24 @@ impl Request {
     }
 }
 
-/// Collects what waits behind the first request somebody waits for, and commits it at once. Whoever is ready to run goes
-/// first, and may still join: on a busy device a sync costs the processor more than a group that is larger.
+/// Collects what waits behind the first request somebody waits for, and commits it at once. When many commit, whoever is
+/// ready to run goes first and may still join: on a busy device a sync costs the processor more than a larger group. A lone
+/// one must not give its turn to strangers.
 fn run(mut medium: impl Medium, mut waiting: Receiver<Request>) {
     let mut group: Vec<Request> = Vec::new();
+    let mut many_commit = false;
     while let Some(request) = waiting.blocking_recv() {
         group.push(request);
-        thread::yield_now();
+        if many_commit {
+            thread::yield_now();
+        }
         while size(&group) < MAX_GROUP
             && let Ok(request) = waiting.try_recv()
         {
             group.push(request);
         }
         if group.iter().any(|request| request.reply.is_some()) || size(&group) >= MAX_DEFERRED {
+            many_commit = group.len() > 1;
             commit(&mut medium, &mut group);
         }
     }

@@ -218,3 +218,12 @@ async fn a_file_may_hold_several_jobs_also_of_the_oldest_form() {
         cluster.ask(&["cancel", id]).await;
     }
 }
+
+/// They are found by their symbol's name, so nobody would be told if they were not.
+#[test]
+fn the_allocator_reads_its_settings() {
+    let mut program = std::process::Command::new(env!("CARGO_BIN_EXE_system-bacalhau"));
+    let said = program.arg("--help").env("_RJEM_MALLOC_CONF", "confirm_conf:true").output().unwrap();
+    let said = String::from_utf8(said.stderr).unwrap();
+    assert!(said.contains("Set conf value: narenas:4"), "{said}");
+}

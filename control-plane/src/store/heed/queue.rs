@@ -60,11 +60,13 @@ impl Queue {
 
     /// Blocks until something waits and takes what fits one group; `None` once closed and empty.
     ///
-    /// Whoever is ready to run goes first, and may still join the group: on a busy machine a sync costs the processor as
-    /// much as several transactions, on an idle one nobody is ready and nothing is lost.
-    pub(super) fn take_group(&self) -> Option<Vec<Waiting>> {
+    /// When many commit, whoever is ready to run goes first and may still join: on a busy machine a sync costs the
+    /// processor as much as several transactions. A lone one must not give its turn to strangers.
+    pub(super) fn take_group(&self, many_commit: bool) -> Option<Vec<Waiting>> {
         drop(self.wait()?);
-        thread::yield_now();
+        if many_commit {
+            thread::yield_now();
+        }
         Some(self.wait()?.take_group())
     }
 
@@ -117,12 +119,12 @@ mod tests {
         for _ in 0..MAX_GROUP_TXNS + 1 {
             queue.push(waiting(1)).unwrap();
         }
-        assert_eq!(queue.take_group().unwrap().len(), MAX_GROUP_TXNS);
-        assert_eq!(queue.take_group().unwrap().len(), 1);
+        assert_eq!(queue.take_group(false).unwrap().len(), MAX_GROUP_TXNS);
+        assert_eq!(queue.take_group(false).unwrap().len(), 1);
         for _ in 0..9 {
             queue.push(waiting(MAX_GROUP_BYTES / 9)).unwrap();
         }
-        assert_eq!(queue.take_group().unwrap().len(), 8, "the keys push the ninth over");
+        assert_eq!(queue.take_group(false).unwrap().len(), 8, "the keys push the ninth over");
     }
 
     #[test]
@@ -132,7 +134,7 @@ mod tests {
             queue.push(waiting(0)).unwrap();
         }
         assert!(matches!(queue.push(waiting(0)), Err(TxnError::Overloaded { waiting: MAX_WAITING_TXNS })));
-        queue.take_group().unwrap();
+        queue.take_group(false).unwrap();
         queue.push(waiting(0)).unwrap();
 
         let queue = Queue::default();
@@ -147,7 +149,7 @@ mod tests {
         queue.push(large).unwrap();
         assert!(matches!(queue.push(waiting(0)), Err(TxnError::Overloaded { waiting: 40 })));
         while queue.state().bytes > 0 {
-            queue.take_group().unwrap();
+            queue.take_group(false).unwrap();
         }
         queue.push(waiting(0)).unwrap();
     }
@@ -158,7 +160,7 @@ mod tests {
         queue.push(waiting(1)).unwrap();
         queue.close();
         assert!(matches!(queue.push(waiting(1)), Err(TxnError::Closed)));
-        assert_eq!(queue.take_group().unwrap().len(), 1);
-        assert!(queue.take_group().is_none());
+        assert_eq!(queue.take_group(false).unwrap().len(), 1);
+        assert!(queue.take_group(false).is_none());
     }
 }

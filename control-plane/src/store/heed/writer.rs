@@ -22,7 +22,9 @@ pub(super) struct Writer {
 
 impl Writer {
     pub(super) fn run(mut self) {
-        while let Some(group) = self.queue.take_group() {
+        let mut many_commit = false;
+        while let Some(group) = self.queue.take_group(many_commit) {
+            many_commit = group.len() > 1;
             match self.commit(&group) {
                 Ok(outcome) => self.acknowledge(group, outcome),
                 Err(error) => refuse(group, &error),
@@ -73,7 +75,7 @@ impl Drop for Writer {
     /// Even a writer that panics must not leave callers waiting for ever.
     fn drop(&mut self) {
         self.queue.close();
-        while self.queue.take_group().is_some() {}
+        while self.queue.take_group(false).is_some() {}
         self.log.close();
     }
 }

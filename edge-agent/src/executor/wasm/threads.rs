@@ -9,7 +9,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-/// How long a thread waits for its next guest.
+/// How long a thread waits for its next guest. Shorter than the pool for files, whose end gives the program's pages back.
 const KEEP_ALIVE: Duration = Duration::from_secs(1);
 /// Guests run on stacks of their own; this one carries loading and the compiler.
 const STACK_BYTES: usize = 2 << 20;
@@ -17,11 +17,10 @@ const STACK_BYTES: usize = 2 << 20;
 type Life = Box<dyn FnOnce() + Send>;
 
 /// Runs lives of guests, each on a thread that nothing else uses meanwhile.
-#[derive(Default)]
 pub(super) struct Threads(Arc<Shared>);
 
-#[derive(Default)]
 struct Shared {
+    keep_alive: Duration,
     state: Mutex<State>,
     arrived: Condvar,
 }
@@ -33,7 +32,17 @@ struct State {
     idle: usize,
 }
 
+impl Default for Threads {
+    fn default() -> Self {
+        Self::keeping(KEEP_ALIVE)
+    }
+}
+
 impl Threads {
+    fn keeping(keep_alive: Duration) -> Self {
+        Self(Arc::new(Shared { keep_alive, state: Mutex::default(), arrived: Condvar::new() }))
+    }
+
     /// Runs `life` now. A life that panics takes only its thread with it. Fails when the system gives no thread.
     pub(super) fn run(&self, life: impl FnOnce() + Send + 'static) -> io::Result<()> {
         let mut state = self.0.state();
@@ -64,7 +73,7 @@ impl Shared {
         state.idle += 1;
         let (mut state, _) = self
             .arrived
-            .wait_timeout_while(state, KEEP_ALIVE, |state| state.waiting.is_empty())
+            .wait_timeout_while(state, self.keep_alive, |state| state.waiting.is_empty())
             .unwrap_or_else(PoisonError::into_inner);
         state.idle -= 1;
         state.waiting.pop_front()
@@ -82,6 +91,11 @@ mod tests {
 
     use super::*;
 
+    /// Threads that wait for as long as it takes.
+    fn kept() -> Threads {
+        Threads::keeping(Duration::MAX)
+    }
+
     fn run(threads: &Threads) -> ThreadId {
         let (tell, told) = mpsc::channel();
         threads.run(move || tell.send(thread::current().id()).unwrap()).unwrap();
@@ -97,15 +111,26 @@ mod tests {
 
     #[test]
     fn one_thread_serves_guests_that_follow_each_other() {
-        let threads = Threads::default();
+        let threads = kept();
         let first = run(&threads);
         wait_for_idle(&threads, 1);
         assert_eq!(run(&threads), first);
     }
 
     #[test]
+    fn a_thread_that_nobody_needs_ends() {
+        let threads = Threads::keeping(Duration::ZERO);
+        run(&threads);
+        // Each thread holds one.
+        while Arc::strong_count(&threads.0) > 1 {
+            thread::yield_now();
+        }
+        assert_eq!(threads.0.state().idle, 0);
+    }
+
+    #[test]
     fn guests_that_live_at_once_do_not_wait_for_each_other() {
-        let threads = Threads::default();
+        let threads = kept();
         let (tell, told) = mpsc::channel::<()>();
         // Each waits for the end of the channel, so that none ends before all have begun.
         let barrier = Arc::new(std::sync::Barrier::new(5));
@@ -125,7 +150,7 @@ mod tests {
 
     #[test]
     fn a_guest_that_panics_leaves_the_others_their_threads() {
-        let threads = Threads::default();
+        let threads = kept();
         let (tell, told) = mpsc::channel::<()>();
         threads
             .run(move || {

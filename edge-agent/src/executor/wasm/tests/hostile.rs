@@ -70,7 +70,7 @@ async fn a_guest_asleep_for_an_hour_is_stopped() {
     assert_released(&task);
 }
 
-/// The guest is gone with its thread, and was not just given up: nobody can write its output any more.
+/// The guest is gone, and was not just given up: nobody can write its output any more.
 fn assert_released(task: &RunningTask) {
     assert!(task.output().has_changed().is_err(), "the guest is still there");
 }
@@ -175,7 +175,7 @@ async fn giving_up_a_start_leaves_nothing_running() {
     assert!(futures_util::poll!(&mut start).is_pending());
     drop(start);
     drop(node);
-    // The guest's thread and its watch hold the engine until they end.
+    // The guest's life and its watch hold the engine until they end.
     gone.await.unwrap();
 }
 
