@@ -11,9 +11,10 @@ use tikv_jemallocator::Jemalloc;
 static ALLOCATOR: Jemalloc = Jemalloc;
 
 /// What jemalloc reads when it starts, see its manual: four arenas however many processors there are, and what nobody has
-/// used for a second goes back to the system as soon as its arena is used again.
+/// used for a second goes back to the system as soon as its arena is used again. So does its address space, of which the
+/// process that compiles a module has little.
 #[unsafe(export_name = "_rjem_malloc_conf")]
-static SETTINGS: Settings = Settings(c"narenas:4,dirty_decay_ms:1000,muzzy_decay_ms:0".as_ptr());
+static SETTINGS: Settings = Settings(c"narenas:4,dirty_decay_ms:1000,muzzy_decay_ms:0,retain:false".as_ptr());
 
 /// As C declares it.
 #[repr(transparent)]
