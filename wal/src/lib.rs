@@ -29,8 +29,10 @@ const MAGIC: &[u8; 8] = b"bac-wal1";
 /// Checksum of the rest of the header, checksum of the body, length of the body, first number, numbers in the record.
 const HEADER_BYTES: usize = 4 + 4 + 4 + 8 + 4;
 
-/// How much is filled with zeros at once: a commit that does this takes some milliseconds, which a start should not.
-const PIECE_BYTES: u64 = 256 * 1024;
+/// How much of a new file is filled with zeros: little, for a quick start.
+const FIRST_BYTES: u64 = 256 * 1024;
+/// How much is filled at once after that: much, since it is the sync of the file's new length that takes the time.
+const PIECE_BYTES: u64 = 2 * 1024 * 1024;
 /// Never-written space is passed over in such steps.
 const PAGE_BYTES: usize = 4096;
 /// How much of a file is filled, or looked through, at a time.
@@ -229,7 +231,7 @@ impl Segment {
     fn write(&mut self, record: &[u8]) -> io::Result<()> {
         let end = self.used + record.len() as u64;
         if end > self.filled {
-            let filled = pieces(end, self.size);
+            let filled = filled_for(end, self.size);
             fill_up(&self.file, self.filled, filled)?;
             self.filled = filled;
         }
@@ -241,9 +243,10 @@ impl Segment {
     }
 }
 
-/// The end of the piece in which byte `end` of a file of `size` lies.
-fn pieces(end: u64, size: u64) -> u64 {
-    end.next_multiple_of(PIECE_BYTES).min(size)
+/// How far a file of `size` is filled when `end` bytes of it are needed.
+fn filled_for(end: u64, size: u64) -> u64 {
+    let filled = if end <= FIRST_BYTES { FIRST_BYTES } else { end.next_multiple_of(PIECE_BYTES) };
+    filled.min(size)
 }
 
 fn record_size(body_bytes: usize) -> u64 {
@@ -265,7 +268,7 @@ fn reserve(file: &File, size: u64) -> Result<(), Errno> {
 /// How far a file that reaches to `length` must be filled before it is used.
 fn to_fill(reserved: Result<(), Errno>, length: u64, size: u64) -> Result<u64, Errno> {
     let filled = match reserved {
-        Ok(()) => pieces(1, size),
+        Ok(()) => filled_for(0, size),
         // The room was set aside when the file was made; where it was not, a commit will tell.
         Err(Errno::NOSPC | Errno::DQUOT) if length > 0 => length,
         Err(full @ (Errno::NOSPC | Errno::DQUOT)) => return Err(full),
