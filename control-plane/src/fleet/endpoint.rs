@@ -1,6 +1,6 @@
 //! The QUIC listener.
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,6 +13,7 @@ use rustls::crypto::WebPkiSupportedAlgorithms;
 use rustls::pki_types::{CertificateDer, UnixTime};
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::{DigitallySignedStruct, DistinguishedName, Error as TlsError, SignatureScheme};
+use socket2::SockRef;
 
 use super::authority::Authority;
 use super::recall::Ids;
@@ -27,6 +28,9 @@ const STREAM_WINDOW: u32 = 512 * 1024;
 const CONNECTION_WINDOW: u32 = 1024 * 1024;
 /// Bytes kept for one connection until they are acknowledged.
 const SEND_WINDOW: u64 = 1024 * 1024;
+/// Room for datagrams that nobody has read yet, of which the system gives as much as it allows (`net.core.rmem_max`). A fleet
+/// answers an ops job at once, and what finds no room comes again a quarter of a second later.
+const RECEIVE_BUFFER: usize = 4 * 1024 * 1024;
 /// With more connections than this, an unproven address must answer a retry first.
 pub(super) const RETRY_ABOVE: usize = 2_000;
 /// Between two stateless resets: a fleet that a restart left with dead connections hears it within seconds.
@@ -61,12 +65,19 @@ pub(super) fn listen(
     let bind = |source| ListenError::Bind { address, source };
     let runtime = quinn::default_runtime().expect("the control plane runs on tokio");
     let server = server_config(authority)?;
-    let socket = std::net::UdpSocket::bind(address).and_then(|socket| runtime.wrap_udp_socket(socket));
-    let socket = socket.map_err(bind)?;
+    let socket = bound(address).and_then(|socket| runtime.wrap_udp_socket(socket)).map_err(bind)?;
     let config = endpoint_config(authority);
     let endpoint =
         quinn::Endpoint::new_with_abstract_socket(config, Some(server), Arc::clone(&socket), runtime);
     Ok((endpoint.map_err(bind)?, socket))
+}
+
+fn bound(address: SocketAddr) -> std::io::Result<UdpSocket> {
+    let socket = UdpSocket::bind(address)?;
+    if let Err(error) = SockRef::from(&socket).set_recv_buffer_size(RECEIVE_BUFFER) {
+        tracing::debug!(%error, "the listener keeps the system's receive buffer");
+    }
+    Ok(socket)
 }
 
 /// From which the tokens of stateless resets are made.
