@@ -1,7 +1,7 @@
 //! Memory for the control plane and everything else in this program.
 //!
 //! A job's few hundred pieces of memory are taken on one thread and freed on another. The C library's allocator then needs a
-//! fifth of the processor and its threads wait for each other; docs/benchmarks.md has what this one saves.
+//! sixth of the processor and its threads wait for each other; docs/benchmarks.md has what this one saves.
 
 use std::ffi::c_char;
 

@@ -128,8 +128,9 @@ fn run(mut medium: impl Medium, mut waiting: Receiver<Request>) {
         {
             group.push(request);
         }
-        if group.iter().any(|request| request.reply.is_some()) || size(&group) >= MAX_DEFERRED {
-            many_commit = group.len() > 1;
+        let waiting_for_it = group.iter().filter(|request| request.reply.is_some()).count();
+        if waiting_for_it > 0 || size(&group) >= MAX_DEFERRED {
+            many_commit = waiting_for_it > 1;
             commit(&mut medium, &mut group);
         }
     }

@@ -63,11 +63,13 @@ impl Queue {
     /// When many commit, whoever is ready to run goes first and may still join: on a busy machine a sync costs the
     /// processor as much as several transactions. A lone one must not give its turn to strangers.
     pub(super) fn take_group(&self, many_commit: bool) -> Option<Vec<Waiting>> {
-        drop(self.wait()?);
+        let mut state = self.wait()?;
         if many_commit {
+            drop(state);
             thread::yield_now();
+            state = self.wait()?;
         }
-        Some(self.wait()?.take_group())
+        Some(state.take_group())
     }
 
     fn wait(&self) -> Option<MutexGuard<'_, State>> {

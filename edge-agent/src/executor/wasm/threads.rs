@@ -132,7 +132,7 @@ mod tests {
     fn guests_that_live_at_once_do_not_wait_for_each_other() {
         let threads = kept();
         let (tell, told) = mpsc::channel::<()>();
-        // Each waits for the end of the channel, so that none ends before all have begun.
+        // None gets past it before all have begun.
         let barrier = Arc::new(std::sync::Barrier::new(5));
         for _ in 0..4 {
             let (barrier, tell) = (Arc::clone(&barrier), tell.clone());
